@@ -1,0 +1,70 @@
+# The study's commands. Everything runs in .venv, which is made from requirements.lock when it is missing or outdated.
+PYTHON ?= python3
+DATA ?= digits
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := true
+
+.DEFAULT_GOAL := help
+.PHONY: help study variant quick pilot ui sync test test-slow format lock clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+study: .venv/ready  ## Run the study (what is up to date is left alone) and print the verdict
+	@python -m gan check
+	@dvc repro
+	@python -m gan verdict
+
+variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, published runs untouched
+	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
+	@python -m gan check
+	@dvc repro download
+	@dvc repro --single-item train@$(NAME) evaluate@$(NAME) compare report
+	@python -m gan verdict
+
+quick: .venv/ready  ## The whole pipeline in two minutes, in .scratch/; DATA=digits (no download) or mnist
+	@python -m gan rehearse presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
+
+pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
+	@python -m gan rehearse presets/pilot.yaml .scratch/pilot
+	@python -m gan power .scratch/pilot/reports
+
+ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000
+	-@python -m stages.track --strict
+	@case "$$MLFLOW_TRACKING_URI" in \
+		http*) echo "The runs are on $$MLFLOW_TRACKING_URI" ;; \
+		*) mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
+	esac
+
+sync: .venv/ready  ## Make MLflow say what the files say, from nothing if need be
+	@python -m stages.track --strict
+
+test: .venv/ready  ## Lint, types and tests
+	@ruff check
+	@ruff format --check
+	@mypy
+	@pytest -m "not slow"
+
+test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
+	@pytest -m slow
+
+format: .venv/ready  ## Format the code
+	@ruff check --fix
+	@ruff format
+
+lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
+		--no-annotate --no-header --output-file requirements.lock
+
+clean:  ## Remove the environment and scratch copies; data and runs stay
+	rm -rf .venv .scratch .pytest_cache .mypy_cache .ruff_cache
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed; set PYTHON=") if sys.version_info < (3, 11) else 0'
+	@echo "Making the environment in .venv (about two minutes, 7 GB) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
