@@ -1,0 +1,256 @@
+"""params.yaml, validated: the one place that knows what a study may say."""
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from gan.errors import StudyError
+
+
+def _no_duplicates(values: tuple) -> tuple:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value} appears twice")
+        seen.add(value)
+    return values
+
+
+@cache
+def objective_names() -> tuple[str, ...]:
+    """The keys of gan.objectives.OBJECTIVES, read from its source: importing it takes torch's two seconds."""
+    module = ast.parse(Path(__file__).with_name("objectives.py").read_text())
+    tables = [node.value for node in module.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)]
+    return tuple(ast.literal_eval(key) for table in tables for key in table.keys if key is not None)
+
+
+def _known_objective(name: str) -> str:
+    if name not in objective_names():
+        raise ValueError(f"unknown objective; known are {', '.join(objective_names())}")
+    return name
+
+
+# YAML has lists, a frozen study holds tuples.
+_FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], _FROM_LIST, Field(min_length=1), AfterValidator(_no_duplicates)]
+Widths = Annotated[tuple[Positive, ...], _FROM_LIST]
+Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
+Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(_Section):
+    name: Literal["mnist", "fashion_mnist", "digits"]
+    timeout_seconds: PositiveFloat
+    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Text, ...], _FROM_LIST, Field(min_length=1)]]
+
+    @model_validator(mode="after")
+    def _has_mirrors(self) -> Self:
+        if self.name != "digits" and self.name not in self.mirrors:
+            raise ValueError(f"mirrors has no entry for {self.name}")
+        return self
+
+
+class Classify(_Section):
+    seed: Seed
+    epochs: Positive
+    batch_size: Positive
+    lr: PositiveFloat
+    shift: Annotated[int, Field(ge=0, le=8)]
+
+
+class Train(_Section):
+    quantiles: Annotated[tuple[Fraction, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
+
+
+class Adam(_Section):
+    name: Literal["adam"]
+    lr: PositiveFloat
+    betas: Betas
+    eps: Annotated[float, Field(ge=0)]
+
+
+class Sgd(_Section):
+    name: Literal["sgd"]
+    lr: PositiveFloat
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+Optimizer = Annotated[Adam | Sgd, Field(discriminator="name")]
+
+
+class Variant(_Section):
+    """One named configuration, complete: the baseline with the variant's own values in place."""
+
+    objective: Annotated[str, AfterValidator(_known_objective)]
+    seeds: Seeds
+    epochs: Positive
+    snapshots: Epochs
+    batch_size: Positive
+    latent_dim: Positive
+    generator_hidden: Widths
+    discriminator_hidden: Widths
+    leaky_slope: Annotated[float, Field(ge=0, le=1)]
+    real_label: Annotated[float, Field(gt=0, le=1)]
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """The epochs whose generators are kept; the last one counts."""
+        return (*sorted(epoch for epoch in self.snapshots if epoch < self.epochs), self.epochs)
+
+
+class Evaluate(_Section):
+    images: Annotated[int, Field(ge=100)]
+    neighbours: Positive
+    digit_share: Fraction
+    grid_seeds: Positive
+    grid_columns: Positive
+
+
+class Hypothesis(_Section):
+    id: Name
+    kind: Literal["superiority", "equivalence"]
+    variant: Name
+    against: Name
+    text: Text
+
+    @model_validator(mode="after")
+    def _two_variants(self) -> Self:
+        if self.variant == self.against:
+            raise ValueError(f"{self.id} compares {self.variant} with itself")
+        return self
+
+
+class Compare(_Section):
+    metric: Literal["fid"]
+    alpha: Fraction
+    margin: Annotated[float, Field(gt=1)]
+    power: Fraction
+    reference: Name
+    hypotheses: Annotated[tuple[Hypothesis, ...], _FROM_LIST]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _no_duplicates(tuple(hypothesis.id for hypothesis in self.hypotheses))
+        return self
+
+
+class Compute(_Section):
+    device: Literal["auto", "cpu", "cuda"]
+    workers: Literal["auto"] | Positive
+
+
+class Tracking(_Section):
+    experiment: Name
+    timeout_seconds: PositiveFloat
+
+
+class Study(_Section):
+    """A whole study. `variants` holds complete variants; `differences` says in what each departs from `baseline`."""
+
+    data: Data
+    classify: Classify
+    train: Train
+    baseline: Variant
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    evaluate: Evaluate
+    compare: Compare
+    compute: Compute
+    tracking: Tracking
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_variants(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        baseline, variants = raw.get("baseline"), raw.get("variants")
+        if not isinstance(baseline, dict) or not isinstance(variants, dict):
+            return raw
+        completed = {name: _complete(baseline, own) if isinstance(own, dict) else own for name, own in variants.items()}
+        return {**raw, "variants": completed}
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name; StudyError if params.yaml has none."""
+        if name not in self.variants:
+            raise StudyError(f"{name} is not a variant of params.yaml; there are {', '.join(self.variants)}")
+        return self.variants[name]
+
+    def differences(self, name: str) -> dict[str, Any]:
+        """What a variant states otherwise than the baseline."""
+        baseline = self.baseline.model_dump()
+        return {key: value for key, value in self.variants[name].model_dump().items() if value != baseline[key]}
+
+
+def _complete(baseline: dict, own: dict) -> dict:
+    """`own` over `baseline`; a mapping inside is completed too, unless it names another kind of thing."""
+    completed = {**baseline, **own}
+    for key, value in own.items():
+        base = baseline.get(key)
+        if (
+            isinstance(value, dict)
+            and isinstance(base, dict)
+            and value.get("name", base.get("name")) == base.get("name")
+        ):
+            completed[key] = {**base, **value}
+    return completed
+
+
+def load_study(path: Path = Path("params.yaml")) -> Study:
+    """Read and validate a study; raise a StudyError of one line that names the offending key."""
+    try:
+        # The pure parser reads YAML 1.2, as DVC does: 1e-3 is a number, and a key given twice is an error.
+        raw = YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise StudyError(f"{path}: can't be read: {error.strerror}") from None
+    except MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise StudyError(f"{path}{line}: {_one_line(str(error.problem))}") from None
+    except (YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise StudyError(f"{path}: {_one_line(str(error))}") from None
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(f"{path}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False)
+    key = ".".join(str(part) for part in first["loc"] if part not in ("[key]", "adam", "sgd")) or "the file"
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r}"
+    if first["type"] == "extra_forbidden":
+        message = "unknown key"
+    if len(given) > 80:
+        given = given[:80] + "…"
+    more = f" (and {len(others)} more)" if others else ""
+    return _one_line(f"{key}: {message}{given}{more}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

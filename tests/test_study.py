@@ -1,0 +1,128 @@
+"""params.yaml: what is accepted, how variants complete the baseline, and one line for everything else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from gan.errors import StudyError
+from gan.study import Study, load_study
+
+Write = Callable[[dict[str, Any]], Path]
+
+
+def put(params: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        params = params[parent]
+    params[last] = value
+
+
+def test_the_projects_params_are_valid() -> None:
+    study = load_study(ROOT / "params.yaml")
+    assert {"minimax", "non_saturating", "cewl"} <= set(study.variants)
+    assert study.baseline.epochs == 20
+    assert study.baseline.batch_size == 64
+
+
+def test_a_variant_states_only_what_differs(raw_params: dict[str, Any], write_params: Write) -> None:
+    raw_params["variants"] = {
+        "as_baseline": {},
+        "slow": {"epochs": 3, "generator_optimizer": {"lr": 1e-5}},
+        "plain": {"generator_optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.0}},
+    }
+    study = load_study(write_params(raw_params))
+    assert study.variants["as_baseline"] == study.baseline
+    assert study.differences("as_baseline") == {}
+    slow = study.variants["slow"]
+    assert slow.generator_optimizer.lr == 1e-5
+    assert slow.generator_optimizer.betas == study.baseline.generator_optimizer.betas
+    assert set(study.differences("slow")) == {"epochs", "generator_optimizer"}
+    assert study.variants["plain"].generator_optimizer.name == "sgd"
+
+
+def test_checkpoints_end_with_the_last_epoch(study: Study) -> None:
+    variant = study.baseline.model_copy(update={"epochs": 5, "snapshots": (9, 2, 5, 1)})
+    assert variant.checkpoints == (1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("baseline.epochs", 0, "baseline.epochs: Input should be greater than 0"),
+        ("baseline.epochs", "20", "baseline.epochs: Input should be a valid integer"),
+        ("baseline.epochs", True, "baseline.epochs"),
+        ("baseline.epoch", 3, "baseline.epoch: unknown key"),
+        ("baseline.seeds", [1, 2, 1], "baseline.seeds: 1 appears twice"),
+        ("baseline.seeds", [], "baseline.seeds"),
+        ("baseline.seeds", [-1], "baseline.seeds.0"),
+        ("baseline.objective", "minmax", "baseline.objective: unknown objective; known are minimax"),
+        ("baseline.generator_optimizer.lr", float("nan"), "baseline.generator_optimizer.lr"),
+        ("baseline.generator_optimizer.lr", "1e-3", "baseline.generator_optimizer.lr"),
+        ("baseline.generator_optimizer.name", "adamw", "baseline.generator_optimizer"),
+        ("baseline.real_label", 1.2, "baseline.real_label"),
+        ("variants.minimax", None, "variants.minimax"),
+        ("variants.minimax", {"objectiv": "minimax"}, "variants.minimax.objectiv: unknown key"),
+        ("variants", {}, "variants"),
+        ("variants", {"../../etc": {}}, "variants.../../etc"),
+        ("variants", {"a b": {}}, "variants.a b"),
+        ("variants", {"<b>": {}}, "variants.<b>"),
+        ("compare.alpha", 1.5, "compare.alpha"),
+        ("compare.margin", 0.9, "compare.margin"),
+        ("compare.hypotheses", [{"id": "H1", "kind": "superior"}], "compare.hypotheses.0.kind"),
+        ("data.name", "cifar", "data.name"),
+        ("data.mirrors.mnist", [], "data.mirrors.mnist"),
+        ("compute.device", "tpu", "compute.device"),
+        ("extra", 1, "extra: unknown key"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    raw_params: dict[str, Any], write_params: Write, key: str, value: Any, message: str
+) -> None:
+    put(raw_params, key, value)
+    with pytest.raises(StudyError) as caught:
+        load_study(write_params(raw_params))
+    told = str(caught.value)
+    assert "\n" not in told
+    assert "params.yaml" in told
+    assert message in told
+
+
+def test_every_key_is_needed(raw_params: dict[str, Any], write_params: Write) -> None:
+    """Python holds no defaults: each key that is taken away is missed by name."""
+    leaves = [(section, key) for section, body in raw_params.items() if section != "variants" for key in body]
+    for section, key in leaves:
+        body = {name: value for name, value in raw_params[section].items() if name != key}
+        with pytest.raises(StudyError, match=rf"{section}\.{key}"):
+            load_study(write_params({**raw_params, section: body}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("baseline: {epochs: 1, epochs: 2}", 'found duplicate key "epochs"'),
+        ("variants:\n  a: {}\n  a: {}\n", 'found duplicate key "a"'),
+        ("baseline: [1, 2", "line"),
+        ("- 1\n- 2\n", "valid dictionary"),
+        ("", "valid dictionary"),
+        ("a: !!python/object/apply:os.system [true]", "tag"),
+    ],
+)
+def test_bad_yaml_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError, match=message) as caught:
+        load_study(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="can't be read: No such file"):
+        load_study(tmp_path / "params.yaml")
+
+
+def test_unknown_variant_is_told(study: Study) -> None:
+    with pytest.raises(StudyError, match=r"wgan is not a variant of params\.yaml; there are minimax"):
+        study.variant("wgan")
