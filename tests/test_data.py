@@ -1,0 +1,160 @@
+"""Mirrors in their order, checksums, idx files and their defects."""
+
+import gzip
+import hashlib
+import json
+import struct
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.datasets import MNIST
+
+from gan import data
+from gan.data import DataError, download, load, parse_idx
+from gan.study import Data
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of four files as MNIST's, of the right shapes, and their checksums in torchvision's place."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    resources = []
+    for prefix, count in (("train", 60_000), ("t10k", 10_000)):
+        labels = random.integers(0, 10, count, np.uint8)
+        images = np.broadcast_to(labels[:, None, None], (count, 28, 28))  # each shows its label in every pixel
+        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+            content = gzip.compress(idx(values), compresslevel=1, mtime=0)
+            name = f"{prefix}-{kind}-ubyte.gz"
+            (folder / name).write_bytes(content)
+            resources.append((name, hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(MNIST, "resources", resources)
+    return folder
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers 404 to all but /cut/…, where half of what it announces is sent."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/cut/"):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 500)
+            self.close_connection = True
+        else:
+            self.send_error(404)
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def settings(*mirrors: str, name: str = "mnist") -> Data:
+    return Data(name=name, timeout_seconds=5.0, mirrors={"mnist": mirrors})
+
+
+def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
+    folder = tmp_path / "data"
+    download(settings(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
+    images, labels = load(folder, "test")
+    assert images.shape == (10_000, 28, 28)
+    assert images.dtype == labels.dtype == torch.uint8
+    assert torch.equal(images[:, 0, 0], labels)
+    record = json.loads((folder / "data.json").read_text())
+    assert record["train"] == 60_000
+    assert record["files"] == dict(MNIST.resources)
+
+
+def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    for name, _ in MNIST.resources:
+        (wrong / name).write_bytes(b"something else")
+    missing = str(tmp_path / "missing")
+    with pytest.raises(DataError) as caught:
+        download(settings(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
+    told = str(caught.value)
+    for part in (
+        f"{server}/gone: 404 Not Found",
+        f"{wrong}: wrong file, md5",
+        f"{missing}: No such file or directory",
+        "http://127.0.0.1:9/: no connection",
+        "data.name to digits",
+    ):
+        assert part in told
+    assert "\n" not in told
+    assert not (tmp_path / "data").exists()
+
+
+def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    download(settings("nowhere", name="digits"), tmp_path)
+    path = tmp_path / "train.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    load(tmp_path, "test")
+    with pytest.raises(DataError, match="is damaged"):
+        load(tmp_path, "train")
+
+
+def test_digits_need_no_mirror_and_look_like_the_originals(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    download(settings("nowhere", name="digits"), tmp_path)
+    (train, _), (test, labels) = load(tmp_path, "train"), load(tmp_path, "test")
+    assert len(train) == 1297
+    assert len(test) == 500
+    original = load_digits()
+    assert labels.tolist() == original.target[-500:].tolist()
+    small = torch.nn.functional.interpolate(test[:, None].float() / 255 * 16, (8, 8), mode="area").squeeze(1)
+    originals = torch.tensor(original.images[-500:])
+    assert (small - originals).abs().mean() < 0.4 * (small - originals.flip(0)).abs().mean()
+
+
+def test_idx_round_trip() -> None:
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    assert np.array_equal(parse_idx(idx(array), "x"), array)
+    assert np.array_equal(parse_idx(gzip.compress(idx(array)), "x"), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "defect"),
+    [
+        (b"", "not an idx file"),
+        (b"<html>", "not an idx file"),
+        (idx(np.zeros(5, np.uint8))[:-1], "4 values where its header says 5"),
+        (idx(np.zeros(5, np.uint8)) + b"x", "6 values where its header says 5"),
+        (b"\0\0\x08\x03\0\0", "ends within its header"),
+        (b"\0\0\x0d\x01\0\0\0\0", "not unsigned bytes"),
+        (b"\0\0\x08\x04" + b"\xff" * 16, "where its header says"),
+        (gzip.compress(idx(np.zeros(5, np.uint8)))[:-9], "damaged gzip file"),
+    ],
+)
+def test_defects_are_named(content: bytes, defect: str) -> None:
+    with pytest.raises(DataError, match=f"some-file: .*{defect}"):
+        parse_idx(content, "some-file")
+
+
+def test_wrong_shapes_are_refused(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "parse_idx", lambda content, name: np.zeros((3, 28, 28), np.uint8))
+    with pytest.raises(DataError, match="are not mnist's"):
+        download(settings(str(tiny_mnist)), tmp_path / "data")
