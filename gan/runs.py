@@ -1,0 +1,88 @@
+"""Trained runs on disk: a folder per run with its generators and run.json, which has the checksum of each."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save
+
+from gan.errors import StudyError
+from gan.files import read_json, sha256, write, write_json
+
+if TYPE_CHECKING:
+    from gan.training import Run
+
+
+class RunError(StudyError):
+    """A run's file is not the one that was recorded."""
+
+
+def keep(run: "Run", folder: Path) -> None:
+    """Put a trained run into its folder; run.json comes last and makes it whole."""
+    shutil.rmtree(folder, ignore_errors=True)
+    files = {}
+    for epoch, parameters in run.generators.items():
+        path = folder / generator_file(epoch)
+        write(path, save(parameters))
+        files[path.name] = sha256(path)
+    record = asdict(run)
+    del record["generators"]
+    write_json(folder / "run.json", {**record, "status": run.status, "files": files})
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a run with all its files, each as recorded."""
+    if not (folder / "run.json").exists():
+        return False
+    files = read_json(folder / "run.json")["files"]
+    return all((folder / name).exists() and sha256(folder / name) == digest for name, digest in files.items())
+
+
+def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
+    """Copy kept runs (run key to folder) into one subfolder a seed, and return their records with their keys.
+
+    What lands in `folder` depends on nothing but the runs: equal runs are equal bytes, so no durations there.
+    """
+    records = []
+    for key, source in kept.items():
+        record = {**read_json(source / "run.json"), "key": key}
+        target = seed_folder(folder, record["seed"])
+        for name in record["files"]:
+            write(target / name, (source / name).read_bytes())
+        lasting = ("seed", "key", "status", "failure", "files")
+        write_json(target / "run.json", {name: record[name] for name in lasting})
+        records.append(record)
+    return records
+
+
+def history_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """All runs' histories, one row per seed and epoch."""
+    rows = [{"seed": record["seed"], **row} for record in records for row in record["history"]]
+    return pd.DataFrame(rows or {"seed": [], "epoch": []}).astype({"seed": int, "epoch": int})
+
+
+def load_record(folder: Path, seed: int) -> dict[str, Any]:
+    """A gathered run's seed, key, status, failure and files."""
+    return read_json(seed_folder(folder, seed) / "run.json")
+
+
+def load_generator(folder: Path, seed: int, epoch: int) -> dict[str, np.ndarray]:
+    """A generator's parameters, named as in the tutorial's module; RunError if the file is not the recorded one."""
+    name = generator_file(epoch)
+    path = seed_folder(folder, seed) / name
+    if sha256(path) != load_record(folder, seed)["files"][name]:
+        raise RunError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
+    return load_file(path)
+
+
+def seed_folder(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}"
+
+
+def generator_file(epoch: int) -> str:
+    """The name of a snapshot's file within its run's folder."""
+    return f"generator-{epoch:04d}.safetensors"

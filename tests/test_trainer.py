@@ -1,0 +1,103 @@
+"""Runs are trained once, kept whole, gathered alike, and the same from any number of processes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan import runs, trainer
+from gan.runs import RunError, gather, history_table, load_generator
+from gan.study import Compute, Study
+from gan.trainer import Trained, run_key, train_variant
+
+QUANTILES = (0.05, 0.5)
+
+
+def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained:
+    compute = Compute(device="cpu", workers=changes.pop("workers", 2))
+    variant = study.variants["cewl"].model_copy(update=changes)
+    return train_variant("test", variant, images, "data", QUANTILES, compute, store)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_number_of_workers_changes_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        trained = train(study, images, tmp_path / f"store-{workers}", workers=workers)
+        assert trained.hardware["workers"] == workers
+        gather(trained.kept, tmp_path / f"runs-{workers}")
+    assert contents(tmp_path / "runs-1") == contents(tmp_path / "runs-2")
+    assert len(contents(tmp_path / "runs-1")) == 3 * 3
+
+
+def test_only_what_is_missing_is_trained(
+    study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    real = trainer.on_cores
+
+    def listening(task, items, *rest):
+        asked.append(list(items))
+        return real(task, items, *rest)
+
+    monkeypatch.setattr(trainer, "on_cores", listening)
+    store = tmp_path / "store"
+    train(study, images, store, seeds=(0, 1))
+    train(study, images, store, seeds=(0, 1))
+    trained = train(study, images, store, seeds=(0, 2, 1))
+    assert asked == [[0, 1], [2]]
+    damaged = trained.kept[next(iter(trained.kept))] / runs.generator_file(2)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    train(study, images, store, seeds=(0, 2, 1))
+    assert asked[2:] == [[0]]
+
+
+def test_a_key_is_the_runs_identity(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = study.variants["cewl"]
+
+    def key(seed: int = 0, data: str = "data", quantiles: tuple[float, ...] = QUANTILES, **changes) -> str:
+        return run_key(variant.model_copy(update=changes), seed, quantiles, data)
+
+    assert key() == key() == key(seeds=(5,))
+    others = [key(seed=1), key(data="x"), key(quantiles=(0.5,)), key(epochs=3), key(real_label=0.9)]
+    monkeypatch.setattr(trainer, "code_checksum", lambda: "other code")
+    others.append(key())
+    monkeypatch.undo()
+    assert len({key(), *others}) == 7
+
+
+def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    records = gather(train(study, images, tmp_path / "store").kept, folder)
+    assert [record["seed"] for record in records] == [0, 1, 2]
+    assert "seconds" not in (folder / "seed-0/run.json").read_text()
+    table = history_table(records)
+    assert table[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in range(3) for e in (1, 2)]
+    assert load_generator(folder, 1, 2)["model.0.weight"].shape == (16, 8)
+    path = folder / "seed-1" / runs.generator_file(2)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="is damaged"):
+        load_generator(folder, 1, 2)
+
+
+def test_a_generator_loads_into_the_tutorials_module(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+    gather(train(study, images, tmp_path / "store", seeds=(0,)).kept, tmp_path)
+    layers = (torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 24), torch.nn.ReLU())
+    module = torch.nn.Module()
+    module.model = torch.nn.Sequential(*layers, torch.nn.Linear(24, 784), torch.nn.Tanh())
+    state = load_generator(tmp_path, 0, 2)
+    module.load_state_dict({name: torch.as_tensor(part) for name, part in state.items()})
+
+
+def test_a_failed_run_is_kept_with_its_cause(tmp_path: Path) -> None:
+    run = trainer.training.Run(3, failure={"epoch": 2, "cause": "weights not finite"})
+    runs.keep(run, tmp_path / "kept")
+    (record,) = gather({"k": tmp_path / "kept"}, tmp_path / "runs")
+    assert record["status"] == "failed"
+    assert json.loads((tmp_path / "runs/seed-3/run.json").read_text())["failure"]["epoch"] == 2
+    assert history_table([record]).empty
