@@ -1,0 +1,92 @@
+"""The digit classifier: a small convolutional network whose penultimate layer sees images as 64 features."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from gan.errors import StudyError
+from gan.files import read_json, sha256, write, write_json
+
+if TYPE_CHECKING:
+    from gan.study import Classify
+
+FEATURES = 64
+DIGITS = 10
+
+
+class ClassifierError(StudyError):
+    """The classifier's weights are not those that its record describes."""
+
+
+class Classifier(nn.Module):
+    """Images `[image, 1, 28, 28]` in [-1, 1] to features `[image, 64]` and digit logits `[image, 10]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            nn.Flatten(),
+        )
+        self.penultimate = nn.Linear(32 * 7 * 7, FEATURES)
+        self.digits = nn.Linear(FEATURES, DIGITS)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = F.relu(self.penultimate(self.convolutions(images)))
+        return features, self.digits(features)
+
+
+def train_classifier(images: Tensor, labels: Tensor, settings: "Classify") -> Classifier:
+    """Train on images `[image, 28, 28]` in [-1, 1] with random shifts; deterministic on one kind of processor."""
+    torch.set_num_threads(1)  # the order of additions, and so the weights, must not depend on the number of cores
+    torch.manual_seed(settings.seed)
+    model = Classifier()
+    # Channels last is the layout in which a processor's convolutions run fastest.
+    model.to(memory_format=torch.channels_last)
+    batches = -(-len(images) // settings.batch_size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, settings.epochs * batches)
+    labels = labels.long()
+    for _ in range(settings.epochs):
+        for chosen in torch.randperm(len(images)).split(settings.batch_size):
+            _, logits = model(_shifted(images[chosen], settings.shift).unsqueeze(1))
+            optimizer.zero_grad()
+            F.cross_entropy(logits, labels[chosen]).backward()
+            optimizer.step()
+            schedule.step()
+    return model.to(memory_format=torch.contiguous_format).eval()
+
+
+def _shifted(images: Tensor, most: int) -> Tensor:
+    """The whole batch moved by one random number of pixels each way; what enters is black (-1)."""
+    down, right = torch.randint(0, 2 * most + 1, (2,)).tolist()
+    height, width = images.shape[-2:]
+    return F.pad(images, [most] * 4, value=-1.0)[:, down : down + height, right : right + width]
+
+
+@torch.inference_mode()
+def classify(model: Classifier, images: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
+    """Features `[image, 64]` and predicted digits `[image]` of images `[image, 28, 28]` in [-1, 1]."""
+    results = [model(part.unsqueeze(1)) for part in images.split(batch)]
+    return torch.cat([features for features, _ in results]), torch.cat([logits.argmax(1) for _, logits in results])
+
+
+def save_classifier(model: Classifier, folder: Path, record: dict) -> None:
+    """Write classifier.safetensors and classifier.json: the record and the weights' SHA-256."""
+    path = folder / "classifier.safetensors"
+    write(path, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
+    write_json(folder / "classifier.json", {**record, "sha256": sha256(path)})
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """The frozen classifier; ClassifierError if its weights are not the recorded ones."""
+    path = folder / "classifier.safetensors"
+    if sha256(path) != read_json(folder / "classifier.json")["sha256"]:
+        raise ClassifierError(f"{path} is damaged: `git checkout {folder}` or run the classify stage again")
+    model = Classifier()
+    model.load_state_dict(load_file(path))
+    return model.eval().requires_grad_(requires_grad=False)
