@@ -1,0 +1,452 @@
+"""MLflow shows each run of the files once, whatever came before, and its own faults spare the study."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import ViewType
+
+from gan import errors, tracking
+from gan.errors import StudyError
+from gan.study import load_study
+from gan.tracking import Changes, MlflowClient, recorded_runs, synchronise
+from stages import track
+
+PROJECT = Path(__file__).parents[1]
+EPOCHS = 3
+RECIPE, OTHER_RECIPE = "1e", "2e"  # keys are hex, and may look like a number
+CAUSE = "loss is nan [bold]<b>&amp;</b>[/bold] 'ü'\n\"100 %\" {x} \\"
+
+
+def a_study(experiment: str, **seeds: list[int]) -> Any:
+    return SimpleNamespace(
+        variants={name: SimpleNamespace(seeds=tuple(own)) for name, own in seeds.items()},
+        tracking=SimpleNamespace(experiment=experiment, timeout_seconds=20),
+    )
+
+
+def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, failed: int = -1, epochs: int = EPOCHS):
+    """Write what a training writes; the seed `failed` diverges in epoch 2, whose losses are not finite."""
+    rows = [
+        {
+            "seed": seed,
+            "epoch": epoch,
+            "discriminator_loss": np.nan if seed == failed and epoch == 2 else seed + 0.1 * epoch,
+            "generator_loss": np.inf if seed == failed and epoch == 2 else 1 / 3,
+        }
+        for seed in seeds
+        for epoch in range(1, 1 + (2 if seed == failed else epochs))
+    ]
+    training = {
+        "variant": variant,
+        "parameters": {"objective": "minimax", "seeds": seeds, "adam": {"lr": 2e-4, "betas": [0.9, 0.999]}},
+        "checksums": {"code": "c0de", "data": "da7a"},
+        "hardware": {"device": "cpu", "name": "a processor", "cores": 2, "workers": 2},
+        "versions": {"python": "3.11.9", "torch": "2.15.0"},
+        "runs": [
+            {
+                "seed": seed,
+                "key": f"{recipe}{seed}",
+                "status": "failed" if seed == failed else "finished",
+                "failure": {"epoch": 2, "cause": CAUSE} if seed == failed else None,
+                "seconds": 12.5,
+            }
+            for seed in seeds
+        ],
+    }
+    save(root, f"training/{variant}.json", json.dumps(training))
+    save(root, f"history/{variant}.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def evaluate(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, failed: int = -1):
+    """Write what an evaluation of those runs writes."""
+    rows = [
+        {
+            "variant": variant,
+            "seed": seed,
+            "status": "failed" if seed == failed else "finished",
+            "fid": None if seed == failed else 6.5 + seed,
+            "digits": None if seed == failed else 10,
+            "failed_epoch": 2 if seed == failed else None,
+            "failure": CAUSE if seed == failed else None,
+            "key": f"{recipe}{seed}",
+        }
+        for seed in seeds
+    ]
+    snapshots = [
+        {"variant": variant, "seed": seed, "epoch": epoch, "fid": 30.0 / epoch}
+        for seed in seeds
+        for epoch in (1, EPOCHS)
+    ]
+    save(root, f"metrics/{variant}.csv", pd.DataFrame(rows).to_csv(index=False))
+    save(root, f"snapshots/{variant}.csv", pd.DataFrame(snapshots).to_csv(index=False))
+    save(root, f"samples/{variant}.png", f"pixels of {variant}")
+
+
+def save(root: Path, name: str, text: str) -> None:
+    path = root / "reports" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def shown(client: MlflowClient, experiment: str) -> dict[str, dict[str, Any]]:
+    """All that MLflow shows of an experiment, by the runs' names, which are to differ."""
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    runs = client.search_runs([experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {
+        run.info.run_name: {
+            "id": run.info.run_id,
+            "status": run.info.status,
+            "milliseconds": (run.info.end_time or 0) - run.info.start_time,
+            "parameters": run.data.params,
+            "tags": run.data.tags,
+            "metrics": {
+                name: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
+                for name in run.data.metrics
+            },
+            "artifacts": [file.path for file in client.list_artifacts(run.info.run_id, "samples")],
+        }
+        for run in runs
+    }
+
+
+def ids(runs: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: run["id"] for name, run in runs.items()}
+
+
+def without_ids(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {key: value for key, value in run.items() if key != "id"} for name, run in runs.items()}
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """A study of three runs, one of them failed, shown in a store of its own."""
+    root = tmp_path_factory.mktemp("study")
+    study = a_study("embedded", minimax=[0, 1], cewl=[0])
+    for variant, seeds, failed in (("minimax", [0, 1], 1), ("cewl", [0], -1)):
+        train(root, variant, seeds, failed=failed)
+        evaluate(root, variant, seeds, failed=failed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(root)  # where MLflow puts the artifacts of a store that is opened here
+        changes, client = synchronise(study, [], root), MlflowClient(f"sqlite:///{root}/mlflow.db")
+    return SimpleNamespace(root=root, study=study, changes=changes, client=client)
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def client(embedded, tmp_path, monkeypatch):
+    """The embedded study's store, as if it were a server's: creating a store takes seconds."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{embedded.root}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    return embedded.client
+
+
+def test_each_run_is_shown_as_recorded(embedded):
+    runs = shown(embedded.client, "embedded")
+    run = runs["minimax/seed-0"]
+
+    assert embedded.changes == Changes(logged=3, superseded=0, unchanged=0)
+    assert set(runs) == {"minimax/seed-0", "minimax/seed-1", "cewl/seed-0"}
+    assert (run["status"], run["milliseconds"]) == ("FINISHED", 12500)
+    assert run["parameters"] == {"objective": "minimax", "adam.lr": "0.0002", "adam.betas": "[0.9, 0.999]"}
+    assert run["tags"].items() >= {
+        "variant": "minimax", "seed": "0", "run_key": "1e0", "code_checksum": "c0de", "data_checksum": "da7a",
+        "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0",
+    }.items()  # fmt: skip
+    assert run["metrics"] == {
+        "discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],
+        "generator_loss": [(1, 1 / 3), (2, 1 / 3), (3, 1 / 3)],
+        "snapshot_fid": [(1, 30.0), (3, 10.0)],
+        "fid": [(0, 6.5)],
+        "digits": [(0, 10.0)],
+    }
+    assert run["artifacts"] == ["samples/minimax.png"]
+
+
+def test_failed_run_is_shown_with_its_cause_and_its_finite_values(embedded):
+    run = shown(embedded.client, "embedded")["minimax/seed-1"]
+
+    assert run["status"] == "FAILED"
+    assert run["tags"].items() >= {"failure": CAUSE, "failed_epoch": "2"}.items()
+    assert run["tags"]["non_finite"] == "discriminator_loss, generator_loss"
+    assert run["metrics"].keys() == {"discriminator_loss", "generator_loss", "snapshot_fid"}
+    assert run["metrics"]["generator_loss"] == [(1, 1 / 3)]
+
+
+def test_second_synchronisation_changes_nothing(embedded):
+    before = shown(embedded.client, "embedded")
+
+    assert synchronise(embedded.study, [], embedded.root) == Changes(logged=0, superseded=0, unchanged=3)
+    assert shown(embedded.client, "embedded") == before
+
+
+def test_a_lost_store_is_rebuilt_from_the_files(embedded, tmp_path):
+    shutil.copytree(embedded.root / "reports", tmp_path / "reports")
+
+    synchronise(embedded.study, [], tmp_path)
+
+    rebuilt = shown(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), "embedded")
+    assert without_ids(rebuilt) == without_ids(shown(embedded.client, "embedded"))
+    assert (tmp_path / "mlartifacts").is_dir()
+
+
+def test_an_evaluation_completes_a_trained_run(client, tmp_path):
+    study = a_study("evaluated", cewl=[0])
+    train(tmp_path, "cewl", [0])
+    synchronise(study, ["cewl"], tmp_path)
+    trained = shown(client, "evaluated")["cewl/seed-0"]
+    evaluate(tmp_path, "cewl", [0])
+    synchronise(study, ["cewl"], tmp_path)
+    evaluated = shown(client, "evaluated")["cewl/seed-0"]
+
+    assert trained["metrics"].keys() == {"discriminator_loss", "generator_loss"}
+    assert trained["artifacts"] == []
+    assert evaluated["metrics"] == trained["metrics"] | {
+        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(0, 6.5)], "digits": [(0, 10.0)],
+    }  # fmt: skip
+    assert evaluated["artifacts"] == ["samples/cewl.png"]
+
+
+def test_a_changed_run_supersedes_the_old_one(client, tmp_path):
+    study = a_study("changed", cewl=[0, 1])
+    train(tmp_path, "cewl", [0, 1])
+    synchronise(study, [], tmp_path)
+    old = ids(shown(client, "changed"))
+    train(tmp_path, "cewl", [0, 1], recipe=OTHER_RECIPE)
+
+    assert synchronise(study, [], tmp_path) == Changes(logged=2, superseded=2, unchanged=0)
+
+    assert {run["tags"]["run_key"] for run in shown(client, "changed").values()} == {"2e0", "2e1"}
+    experiment_id = client.get_experiment_by_name("changed").experiment_id
+    deleted = client.search_runs([experiment_id], run_view_type=ViewType.DELETED_ONLY)
+    assert {run.info.run_id for run in deleted} == set(old.values())
+    assert {run.data.tags["superseded"] for run in deleted} == {"true"}
+
+
+def test_an_evaluation_of_an_earlier_training_is_not_shown(tmp_path):
+    train(tmp_path, "cewl", [0, 1], recipe=OTHER_RECIPE)
+    evaluate(tmp_path, "cewl", [0, 1])
+    (run, _) = recorded_runs("cewl", [0, 1], tmp_path / "reports")
+
+    assert {metric for metric, _, _ in run.metrics} == {"discriminator_loss", "generator_loss"}
+    assert run.samples is None
+
+
+def test_a_run_that_failed_at_once_has_no_metrics(tmp_path):
+    train(tmp_path, "cewl", [0], failed=0)
+    save(tmp_path, "history/cewl.csv", "seed,epoch\n")
+    (run,) = recorded_runs("cewl", [0], tmp_path / "reports")
+
+    assert (run.status, run.metrics) == ("FAILED", [])
+
+
+def test_a_changed_sample_grid_changes_a_run(tmp_path):
+    train(tmp_path, "cewl", [0])
+    evaluate(tmp_path, "cewl", [0])
+    before = recorded_runs("cewl", [0], tmp_path / "reports")[0].content
+    save(tmp_path, "samples/cewl.png", "other pixels")
+
+    assert recorded_runs("cewl", [0], tmp_path / "reports")[0].content != before
+
+
+def test_a_new_seed_leaves_the_others_runs_alone(client, tmp_path):
+    train(tmp_path, "cewl", [0])
+    synchronise(a_study("grown", cewl=[0]), [], tmp_path)
+    before = ids(shown(client, "grown"))
+    train(tmp_path, "cewl", [0, 1])
+
+    assert synchronise(a_study("grown", cewl=[0, 1]), [], tmp_path) == Changes(1, 0, 1)
+    assert ids(shown(client, "grown")).items() > before.items()
+
+
+def test_what_left_the_study_leaves_mlflow(client, tmp_path):
+    for variant in ("minimax", "cewl", "hinge"):
+        train(tmp_path, variant, [0, 1])
+    synchronise(a_study("shrunk", minimax=[0, 1], cewl=[0, 1], hinge=[0, 1]), [], tmp_path)
+    everything = shown(client, "shrunk").keys()
+    smaller = a_study("shrunk", minimax=[0, 1], cewl=[1])
+
+    synchronise(smaller, ["minimax"], tmp_path)
+    assert shown(client, "shrunk").keys() == everything
+
+    synchronise(smaller, [], tmp_path)
+    assert shown(client, "shrunk").keys() == {"minimax/seed-0", "minimax/seed-1", "cewl/seed-1"}
+
+
+def test_runs_without_files_and_runs_of_others_stay(client, tmp_path):
+    study = a_study("shared", minimax=[0], cewl=[0])
+    for variant in ("minimax", "cewl"):
+        train(tmp_path, variant, [0])
+    synchronise(study, [], tmp_path)
+    client.create_run(client.get_experiment_by_name("shared").experiment_id, run_name="a trial")
+    (tmp_path / "reports/training/cewl.json").unlink()
+
+    assert synchronise(study, [], tmp_path) == Changes(logged=0, superseded=0, unchanged=1)
+    assert shown(client, "shared").keys() == {"minimax/seed-0", "cewl/seed-0", "a trial"}
+
+
+@pytest.mark.parametrize("step", ["log_batch", "log_artifact", "set_terminated", "set_tag"])
+def test_a_run_that_was_cut_short_is_repaired(client, tmp_path, monkeypatch, step):
+    study = a_study(f"cut at {step}", cewl=[0])
+    train(tmp_path, "cewl", [0])
+    evaluate(tmp_path, "cewl", [0])
+
+    def power_cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, step, power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            synchronise(study, [], tmp_path)
+
+    assert synchronise(study, [], tmp_path) == Changes(logged=1, superseded=1, unchanged=0)
+    run = shown(client, f"cut at {step}")["cewl/seed-0"]
+    assert run["status"] == "FINISHED"
+    assert len(run["metrics"]["generator_loss"]) == EPOCHS
+    assert run["artifacts"] == ["samples/cewl.png"]
+
+
+def test_a_doubled_run_is_shown_once(client, tmp_path):
+    study = a_study("doubled", cewl=[0])
+    train(tmp_path, "cewl", [0])
+    synchronise(study, [], tmp_path)
+    experiment_id = client.get_experiment_by_name("doubled").experiment_id
+    (run,) = client.search_runs([experiment_id])
+    client.create_run(experiment_id, tags=run.data.tags, run_name=run.info.run_name)
+
+    assert synchronise(study, [], tmp_path) == Changes(logged=0, superseded=1, unchanged=1)
+
+
+@pytest.mark.parametrize("deleted", ["run", "experiment"])
+def test_what_a_user_deleted_comes_back_once(client, tmp_path, deleted):
+    study = a_study(f"deleted {deleted}", cewl=[0])
+    train(tmp_path, "cewl", [0])
+    synchronise(study, [], tmp_path)
+    if deleted == "run":
+        client.delete_run(shown(client, "deleted run")["cewl/seed-0"]["id"])
+    else:
+        client.delete_experiment(client.get_experiment_by_name("deleted experiment").experiment_id)
+
+    synchronise(study, [], tmp_path)
+    assert shown(client, f"deleted {deleted}").keys() == {"cewl/seed-0"}
+
+
+def test_a_long_history_is_shown_whole(client, tmp_path):
+    epochs = tracking.METRICS_PER_REQUEST
+    train(tmp_path, "cewl", [0], epochs=epochs)
+    synchronise(a_study("long", cewl=[0]), [], tmp_path)
+
+    (run,) = client.search_runs([client.get_experiment_by_name("long").experiment_id])
+    for loss in ("discriminator_loss", "generator_loss"):
+        assert len(client.get_metric_history(run.info.run_id, loss)) == epochs
+
+
+def test_a_store_from_another_folder_is_refused(embedded, tmp_path):
+    shutil.copy(embedded.root / "mlflow.db", tmp_path)
+
+    with pytest.raises(StudyError, match="made in another folder"):
+        synchronise(embedded.study, [], tmp_path)
+
+
+def test_an_unknown_variant_is_named(embedded, tmp_path):
+    with pytest.raises(StudyError, match="no variant hinge"):
+        synchronise(embedded.study, ["hinge"], tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A working directory with the project's params.yaml, whose command lines find the code."""
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    return tmp_path
+
+
+def test_command_shows_the_study_in_the_working_directory(client, project, capsys, monkeypatch):
+    study = load_study()
+    variant, seed = next(iter(study.variants)), study.baseline.seeds[0]
+    train(project, variant, [seed])
+    monkeypatch.setattr(sys, "argv", ["gan.tracking"])
+    tracking.main()
+
+    assert "1 runs logged" in capsys.readouterr().out
+    assert shown(client, study.tracking.experiment).keys() == {f"{variant}/seed-{seed}"}
+
+
+def test_unreachable_server_costs_a_warning(project, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@127.0.0.1:{port}")
+    track.main()
+
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: MLflow not updated: ")
+    assert "refused" in warning
+    assert "secret" not in warning
+    assert warning.endswith("; run `make sync` when it is back")
+
+
+FAULTS = {
+    "a crash": (
+        subprocess.CompletedProcess([], 1, "", "chatter\nno route [red]to\\host\n"),
+        "no route [red]to\\host",
+    ),
+    "a kill": (subprocess.CompletedProcess([], -9, "", ""), "it was killed"),
+    "a hang": (subprocess.TimeoutExpired([], 30), "not done within 30 s"),
+    "no process": (OSError("out of memory"), "out of memory"),
+    "a broken study": (StudyError("params.yaml: no such key"), "params.yaml: no such key"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_costs_a_warning_or_when_strict_the_command(monkeypatch, capsys, fault):
+    outcome, cause = FAULTS[fault]
+
+    def run(*_: object, timeout: float | None, **__: object) -> Any:
+        limits.append(timeout)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    limits: list[float | None] = []
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(track, "load_study", lambda: a_study("any", cewl=[0]))
+    track.main(["cewl"])
+    monkeypatch.setattr(sys, "argv", ["track", "cewl", "--strict"])
+    with pytest.raises(SystemExit) as strict:
+        errors.run(track.main)
+
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == f"warning: MLflow not updated: {cause}; run `make sync` when it is back"
+    assert error == f"error: MLflow not updated: {cause}"
+    assert strict.value.code == 1
+    assert limits == [a_study("any").tracking.timeout_seconds, None]
+
+
+@pytest.mark.slow
+def test_processes_that_find_no_store_together_show_each_run_once(project):
+    study = load_study()
+    variant, seeds = next(iter(study.variants)), list(study.baseline.seeds)[:2]
+    train(project, variant, seeds)
+    command = [sys.executable, "-m", "gan.tracking"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    runs = shown(MlflowClient(f"sqlite:///{project}/mlflow.db"), study.tracking.experiment)
+    assert runs.keys() == {f"{variant}/seed-{seed}" for seed in seeds}
