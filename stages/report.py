@@ -1,0 +1,14 @@
+"""The report: reports/ and models/ to reports/report.html, report.md and figures/."""
+
+from pathlib import Path
+
+from gan import errors, report
+from gan.study import load_study
+
+
+def main() -> None:
+    print(f"Report: {report.write(load_study(), Path())}")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,281 @@
+"""Figures show the numbers they are given, every one, and are the same bytes whenever the numbers are the same."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from scipy import stats
+
+from gan import figures
+
+VARIANTS = ("minimax", "non_saturating", "cewl")
+COLOURS = figures.palette(VARIANTS)
+QUANTILES = ["fake_logit_q05", "fake_logit_q50", "fake_logit_q95"]
+SHARES = np.linspace(0.05, 0.15, 10)
+
+
+def history_of(variants=VARIANTS, seeds=3, epochs=7) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    rows = pd.MultiIndex.from_product(
+        [variants, range(seeds), range(1, epochs + 1)], names=["variant", "seed", "epoch"]
+    )
+    columns = [
+        "real_probability",
+        "fake_probability",
+        "generator_gradient_norm",
+        "discriminator_loss",
+        "generator_loss",
+    ]
+    values = generator.uniform(0.1, 0.9, (len(rows), len(columns)))
+    logits = np.sort(generator.normal(size=(len(rows), 3)))
+    data = pd.DataFrame(np.hstack([values, logits]), index=rows, columns=columns + QUANTILES)
+    return data.reset_index().assign(failed=False, fid=generator.uniform(4, 90, len(rows)))
+
+
+def metrics_of(variants=VARIANTS, seeds=5) -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    data = pd.DataFrame([(variant, seed) for variant in variants for seed in range(seeds)], columns=["variant", "seed"])
+    shares = generator.dirichlet(np.ones(10), len(data))
+    return data.assign(fid=generator.uniform(4, 20, len(data)), **{f"digit_{k}": shares[:, k] for k in range(10)})
+
+
+def summary_of(variants=VARIANTS) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"variant": name, "mean": 5.0 + k, "low": 4.0 + k, "high": 7.0 + k, "failed": k}
+            for k, name in enumerate(variants)
+        ]
+    )
+
+
+def contrasts_of(variants=VARIANTS) -> pd.DataFrame:
+    return pd.DataFrame([
+        {"label": f"{name} / other", "variant": name, "ratio": 0.8 + k / 10, "low": 0.7, "high": 1.5 + k / 10,
+         "declared": k == 0, "verdict": "undecided"}
+        for k, name in enumerate(variants)
+    ])  # fmt: skip
+
+
+def draw_all(variants=VARIANTS, history=None) -> dict[str, figures.Figure]:
+    colours, history = figures.palette(variants), history_of(variants) if history is None else history
+    return {
+        "seeds": figures.seeds(metrics_of(variants), summary_of(variants), 0.3, colours),
+        "ratios": figures.ratios(contrasts_of(variants), 1.1, colours),
+        "learning": figures.learning(history, colours),
+        "probabilities": figures.probabilities(history, colours),
+        "gradients": figures.gradients(history, colours),
+        "saturation": figures.saturation(history, colours),
+        "losses": figures.losses(history, colours),
+        "logits": figures.logits(history, QUANTILES, colours),
+        "digits": figures.digits(metrics_of(variants), SHARES, colours),
+    }
+
+
+def bold(axes) -> list:
+    return [line for line in axes.lines if line.get_linewidth() == 1.8]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Every figure twice, as text."""
+    folder = tmp_path_factory.mktemp("figures")
+    texts = []
+    for name in ("first", "second"):
+        texts.append({})
+        for figure_name, figure in draw_all().items():
+            path = folder / f"{name}-{figure_name}.svg"
+            figures.save(figure, path)
+            texts[-1][figure_name] = path.read_text()
+    return texts
+
+
+def test_identical_numbers_give_identical_bytes(drawn):
+    assert drawn[0] == drawn[1]
+
+
+def test_every_figure_shows_every_variant_in_its_own_colour(drawn):
+    for name, svg in drawn[0].items():
+        for variant, colour in COLOURS.items():
+            assert colour in svg, (name, variant)
+
+
+def test_nothing_is_loaded_and_no_clock_is_read(drawn):
+    for svg in drawn[0].values():
+        assert not re.search(r"""(href|src)\s*=\s*["'](?!#)|@import|url\((?!#)|<dc:date>""", svg)
+
+
+def test_dark_pages_exchange_paper_and_ink(drawn):
+    for svg in drawn[0].values():
+        assert svg.count("prefers-color-scheme:dark") == 1
+        for use, colour in re.findall(r"\b(fill|stroke): (#[0-9a-f]{6})", svg):
+            if colour in figures.DARK:
+                assert f'[style*="{use}: {colour}"]{{{use}:{figures.DARK[colour]}' in svg
+
+
+def test_colours_follow_the_order_and_never_run_out():
+    names = [f"variant_{k}" for k in range(25)]
+    assert list(figures.palette(names)) == names
+    assert [figures.palette(names)[name] for name in names[:3]] == list(COLOURS.values())
+    assert len(set(COLOURS.values())) == 3
+
+
+@pytest.mark.parametrize("count", [1, 5, 25])
+def test_each_variant_has_a_panel(count):
+    names = [f"variant_{k}" for k in range(count)]
+    figure = figures.logits(history_of(names, 2, 2), QUANTILES, figures.palette(names))
+    assert [axes.get_title("left") for axes in figure.axes] == names
+    figure.draw_without_rendering()
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
+def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
+    metrics = metrics_of()
+    metrics.loc[2, "fid"] = np.nan
+    axes = figures.seeds(metrics, summary_of(), 0.3, COLOURS).axes[0]
+    dots = {
+        to_hex(group.get_facecolor()[0]): group.get_offsets()
+        for group in axes.collections
+        if len(group.get_offsets()) > 1
+    }
+    heights = []
+    for row, variant in enumerate(VARIANTS):
+        own = metrics[metrics["variant"] == variant]
+        x, y = np.asarray(dots[COLOURS[variant]]).T
+        np.testing.assert_allclose(x, own["fid"].dropna())
+        heights.append(dict(zip(own.dropna()["seed"], np.round(y - row, 9), strict=True)))
+    assert heights[0].items() < heights[1].items() == heights[2].items()
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "minimax",
+        "non_saturating\n1 failed",
+        "cewl\n2 failed",
+    ]
+
+
+def intervals(axes) -> list:
+    """Centre, low and high of every interval drawn."""
+    diamonds = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
+    lines = [group.get_segments() for group in axes.collections if hasattr(group, "get_segments")]
+    return [(centre, *line[0][:, 0]) for centre, line in zip(diamonds, lines, strict=True)]
+
+
+def test_intervals_are_drawn_as_given():
+    summary, contrasts = summary_of(), contrasts_of()
+    axes = figures.seeds(metrics_of(), summary, 0.3, COLOURS).axes[0]
+    assert intervals(axes) == list(summary[["mean", "low", "high"]].itertuples(index=False, name=None))
+    axes = figures.ratios(contrasts, 1.1, COLOURS).axes[0]
+    assert intervals(axes) == list(contrasts[["ratio", "low", "high"]].itertuples(index=False, name=None))
+    low, high = axes.get_xlim()
+    assert low < 0.7 < 1.7 < high
+    fillings = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "D"]
+    assert fillings == [COLOURS["minimax"], figures.PAPER, figures.PAPER]
+
+
+def test_a_missing_interval_leaves_its_row_empty(tmp_path):
+    contrasts = contrasts_of().assign(ratio=[None, 0.9, None], low=None, high=None)
+    summary = summary_of().assign(mean=[5.0, None, 6.0], low=None, high=None)
+    nothing = metrics_of().assign(fid=np.nan)
+    for figure, missing in (
+        (figures.ratios(contrasts, 1.1, COLOURS), [True, False, True]),
+        (figures.seeds(nothing, summary, 0.3, COLOURS), [False, True, False]),
+    ):
+        diamonds = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"]
+        assert np.isnan(diamonds).tolist() == missing
+        figures.save(figure, tmp_path / "figure.svg")
+
+
+def test_the_bold_line_is_the_mean_over_seeds_on_the_axis_shown():
+    history = history_of()
+    for figure, column, mean in (
+        (figures.learning(history, COLOURS), "fid", stats.gmean),
+        (figures.gradients(history, COLOURS), "generator_gradient_norm", stats.gmean),
+        (figures.probabilities(history, COLOURS), "fake_probability", np.mean),
+        (figures.losses(history, COLOURS), "generator_loss", np.mean),
+    ):
+        for variant, axes in zip(VARIANTS, figure.axes, strict=True):
+            expected = history[history["variant"] == variant].groupby("epoch")[column].agg(mean)
+            np.testing.assert_allclose(bold(axes)[-1].get_ydata(), expected)
+            assert len([line for line in axes.lines if line.get_linewidth() == 0.6]) % 3 == 0
+
+
+def test_a_failed_run_ends_in_a_cross():
+    history = history_of()
+    fails = (history["variant"] == "cewl") & (history["seed"] == 1)
+    history = history.assign(failed=fails)[~fails | (history["epoch"] <= 4)]
+    figure = figures.learning(history, COLOURS)
+    crosses = [
+        [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())] for axes in figure.axes
+    ]
+    assert [len(found) for found in crosses] == [0, 0, 1]
+    assert crosses[2][0].get_xdata().tolist() == [4]
+    assert crosses[2][0].get_ydata().tolist() == history.query("failed and epoch == 4")["fid"].tolist()
+
+
+def test_a_gradient_of_zero_shows_on_the_logarithmic_axis(tmp_path):
+    history = history_of()
+    history.loc[0, "generator_gradient_norm"] = 0.0
+    least = history["generator_gradient_norm"].drop(0).min()
+    figure = figures.saturation(history, COLOURS)
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_offsets()[0, 1], least)
+    figures.save(figure, tmp_path / "saturation.svg")
+    figures.save(figures.gradients(history, COLOURS), tmp_path / "gradients.svg")
+
+
+def test_one_diverging_run_does_not_hide_the_others():
+    history = history_of(seeds=10)
+    history.loc[0, "generator_loss"] = 1e9
+    assert figures.losses(history, COLOURS).axes[0].get_ylim()[1] < 2
+
+
+def test_bars_are_mean_shares_beside_those_of_the_test_set():
+    metrics = metrics_of()
+    figure = figures.digits(metrics, SHARES, COLOURS)
+    for variant, axes in zip(VARIANTS, figure.axes, strict=True):
+        expected = metrics[metrics["variant"] == variant].filter(like="digit_").mean()
+        np.testing.assert_allclose([bar.get_height() for bar in axes.patches], expected)
+        lines = [group.get_segments()[0][0, 1] for group in axes.collections if hasattr(group, "get_segments")]
+        assert lines == SHARES.tolist()
+
+
+def test_bands_lie_between_the_mean_quantiles():
+    history = history_of(seeds=2)
+    for variant, axes in zip(VARIANTS, figures.logits(history, QUANTILES, COLOURS).axes, strict=True):
+        means = history[history["variant"] == variant].groupby("epoch")[QUANTILES].mean()
+        (band,) = axes.collections
+        corners = band.get_paths()[0].vertices[:, 1]
+        assert corners.min() == means[QUANTILES[0]].min()
+        assert corners.max() == means[QUANTILES[2]].max()
+        np.testing.assert_allclose(bold(axes)[0].get_ydata(), means[QUANTILES[1]])
+
+
+def test_long_names_keep_to_their_panel_and_row(tmp_path):
+    names = [f"{letter * 63}{k}" for k, letter in enumerate("wxyz")]
+    colours = figures.palette(names)
+    figure = figures.learning(history_of(names, 1, 1), colours)
+    figures.save(figure, tmp_path / "figure.svg")
+    titles = [axes._left_title.get_window_extent() for axes in figure.axes]
+    assert not any(a.overlaps(b) for k, a in enumerate(titles) for b in titles[:k])
+    labels = [f"H{k}  {name} / {name}" for k, name in enumerate(names)]
+    for figure in (
+        figures.ratios(contrasts_of(names).assign(label=labels), 1.1, colours),
+        figures.seeds(metrics_of(names), summary_of(names), 0.3, colours),
+    ):
+        figures.save(figure, tmp_path / "figure.svg")
+        assert figure.axes[0].get_position().width > 0.4
+
+
+def test_variants_without_a_finished_epoch_keep_their_panel(tmp_path):
+    history = history_of(epochs=1)
+    for known in (["cewl"], []):
+        own = history[history["variant"].isin(known)]
+        for figure in (
+            figures.learning(own, COLOURS),
+            figures.gradients(own, COLOURS),
+            figures.saturation(own, COLOURS),
+            figures.losses(own, COLOURS),
+            figures.logits(own, QUANTILES, COLOURS),
+        ):
+            assert [axes.get_title("left") for axes in figure.axes] == list(VARIANTS)
+            figure.draw_without_rendering()
