@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gan.statistics import Hypothesis, Rule, compare, rank, sign_flip_test, weigh
+from gan.comparison import Hypothesis, Rule, compare, rank, weigh
+from gan.statistics import sign_flip_test
 
 ALPHA, MARGIN = 0.05, 1.1
 SEEDS = 20
