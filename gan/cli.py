@@ -1,0 +1,58 @@
+"""The `gan` command: what users ask for beside the pipeline. Imports wait for the command that needs them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan import errors
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def check() -> None:
+    """Validate params.yaml; say what the study will run."""
+    from gan.study import load_study
+
+    study = load_study()
+    runs = sum(len(variant.seeds) for variant in study.variants.values())
+    print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {study.data.name}")
+
+
+@app.command()
+def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports")] = Path("reports")) -> None:
+    """Print the ranking, the verdicts and where the report is."""
+    from gan.verdict import show
+
+    show(reports)
+
+
+@app.command()
+def rehearse(preset: Path, folder: Path) -> None:
+    """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
+    from gan import rehearsal, verdict
+
+    rehearsal.rehearse(preset, folder)
+    verdict.show(folder / "reports")
+
+
+@app.command()
+def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's reports")]) -> None:
+    """Tell from a pilot how many seeds the declared hypotheses need; written to reports/pilot.json."""
+    import pandas as pd
+
+    from gan.files import write_json
+    from gan.pilot import plan
+    from gan.study import load_study
+
+    study = load_study()
+    metrics = pd.concat([pd.read_csv(reports / f"metrics/{name}.csv") for name in study.variants])
+    planned = plan(metrics, study.compare)
+    write_json(Path("reports/pilot.json"), planned)
+    for need in planned["hypotheses"]:
+        print(f"{need['id']}: {need['seeds']} seeds (log ratio {need['mean']:+.3f}, sd {need['sd']:.3f})")
+
+
+def main() -> None:
+    errors.run(app)

@@ -1,0 +1,60 @@
+"""The same pipeline in a scratch copy with some parameters changed: nothing published is touched."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from gan.errors import StudyError
+
+# What the study publishes; a rehearsal makes its own.
+PUBLISHED = ("dvc.lock", "models", "reports")
+
+
+def rehearse(preset: Path, folder: Path) -> None:
+    """Run the pipeline in `folder`, a copy of this checkout whose params.yaml has `preset`'s values laid over it.
+
+    A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError
+    if the pipeline fails.
+    """
+    root = Path.cwd()
+    for name in _source_files():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / name, target)
+    yaml = YAML(pure=True)
+    params = lay_over(yaml.load(root / "params.yaml"), yaml.load(preset))
+    for mirrors in params["data"]["mirrors"].values():
+        mirrors[:] = [mirror if "://" in mirror else str((root / mirror).resolve()) for mirror in mirrors]
+    with (folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    # A repository of its own, or DVC would take this one.
+    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    # The stages' `python` is to be this one.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    reproduction = [sys.executable, "-m", "dvc", "repro"]
+    if subprocess.run(reproduction, cwd=folder, env={**os.environ, "PATH": path}, check=False).returncode:
+        raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
+
+
+def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `changes`, key by key down to what isn't a mapping."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = base.get(key)
+        merged[key] = lay_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
+def _source_files() -> list[str]:
+    """The checkout's files, committed or not, but for what git ignores and what the study publishes."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        raise StudyError(f"a rehearsal copies what git knows of this checkout, and git says: {listed.stderr.strip()}")
+    names = [name for name in listed.stdout.split("\0") if name and Path(name).is_file()]
+    return [name for name in names if name.split("/")[0] not in PUBLISHED]

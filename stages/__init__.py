@@ -1,0 +1,1 @@
+"""The pipeline's stages: thin commands, paths in, paths out."""

@@ -1,0 +1,26 @@
+"""Score all seeds of one variant: runs/<variant>/ to reports/metrics/, reports/snapshots/ and reports/samples/."""
+
+from pathlib import Path
+
+from gan import errors
+from gan.classifier import load_classifier
+from gan.data import load
+from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
+from gan.files import write
+from gan.study import load_study
+from gan.workers import choose_device
+
+
+def main(variant: str) -> None:
+    study, reports = load_study(), Path("reports")
+    recipe = study.variant(variant)
+    images, _ = load(Path("data"), "test")
+    judge = Judge.of(load_classifier(Path("models")), images, study.evaluate, choose_device(study.compute))
+    scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], study.compute)
+    write(reports / f"metrics/{variant}.csv", metrics_table(scored).to_csv(index=False))
+    write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
+    write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,28 @@
+"""Score training images as if they were generated: the best that can be hoped for, to reports/floor.json."""
+
+from pathlib import Path
+
+from gan import errors
+from gan.classifier import load_classifier
+from gan.data import load
+from gan.evaluation import Judge
+from gan.files import write_json
+from gan.metrics import SHARES, digit_shares
+from gan.pixels import scale
+from gan.study import load_study
+
+
+def main() -> None:
+    study, data = load_study(), Path("data")
+    train, _ = load(data, "train")
+    test, labels = load(data, "test")
+    judge = Judge.of(load_classifier(Path("models")), test, study.evaluate, "cpu")
+    images = train[: study.evaluate.images]
+    scores = judge.score(scale(images))
+    floor = {name: value for name, value in scores.items() if name not in SHARES}
+    shares = digit_shares(labels.long())
+    write_json(Path("reports/floor.json"), {"images": len(images), **floor, "digit_shares": shares})
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,37 @@
+"""Train all seeds of one variant: data/ to runs/<variant>/, reports/history/ and reports/training/."""
+
+import time
+from pathlib import Path
+
+from gan import errors
+from gan.data import checksum, load
+from gan.files import write, write_json
+from gan.runs import gather, history_table
+from gan.study import load_study
+from gan.trainer import code_checksum, train_variant
+
+
+def main(variant: str) -> None:
+    started = time.perf_counter()
+    study, data = load_study(), Path("data")
+    recipe, trained_on = study.variant(variant), checksum(data, "train")
+    images, _ = load(data, "train")
+    quantiles, store = study.train.quantiles, Path(".work/runs")
+    trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store)
+    records = gather(trained.kept, Path("runs") / variant)
+    write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
+    shown = ("seed", "key", "status", "failure", "seconds")
+    record = {
+        "variant": variant,
+        "parameters": recipe.model_dump(mode="json"),
+        "checksums": {"code": code_checksum(), "data": trained_on},
+        "hardware": trained.hardware,
+        "versions": trained.versions,
+        "seconds": time.perf_counter() - started,
+        "runs": [{name: of[name] for name in shown} for of in records],
+    }
+    write_json(Path(f"reports/training/{variant}.json"), record)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,176 @@
+"""The whole pipeline, small and real: from images to a report, then what users do to it next."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from gan.rehearsal import rehearse
+from gan.verdict import show
+
+pytestmark = pytest.mark.slow
+
+TINY = """
+data: {name: digits}
+classify: {epochs: 2}
+baseline: {seeds: [0, 1], epochs: 3, snapshots: [1]}
+evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+tracking: {experiment: tiny}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny study."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(TINY)
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None), Path.cwd()
+    os.chdir(ROOT)
+    try:
+        rehearse(folder / "tiny.yaml", folder / "project")
+    finally:
+        os.chdir(before[1])
+        if before[0]:
+            os.environ["MLFLOW_TRACKING_URI"] = before[0]
+    return folder / "project"
+
+
+@pytest.fixture
+def copy(project: Path, tmp_path: Path) -> Path:
+    """The finished study, to be changed; without the MLflow store, which belongs to its folder."""
+    return shutil.copytree(project, tmp_path / "project", ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+
+
+def edit(project: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    yaml = YAML(pure=True)
+    params = yaml.load(project / "params.yaml")
+    change(params)
+    yaml.dump(params, project / "params.yaml")
+
+
+def dvc(project: Path, *arguments: str) -> list[str]:
+    """Run a dvc command; the names of the stages that ran."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "dvc", *arguments]
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return [line.split("'")[1] for line in result.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def metrics(project: Path, variant: str) -> pd.DataFrame:
+    return pd.read_csv(project / f"reports/metrics/{variant}.csv")
+
+
+def comparison(project: Path) -> dict[str, Any]:
+    return json.loads((project / "reports/comparison.json").read_text())
+
+
+def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("minimax", "non_saturating", "cewl"):
+        table = metrics(project, name)
+        assert {"variant", "seed", "status", "fid", "kid", "precision", "recall", "digits"} <= set(table)
+        assert table["seed"].tolist() == [0, 1]
+        assert (table["status"] == "finished").all()
+        assert (project / f"runs/{name}/seed-1/generator-0003.safetensors").exists()
+        assert (project / f"reports/samples/{name}.png").exists()
+    found = comparison(project)
+    assert [contrast["verdict"] for contrast in found["contrasts"]] == ["descriptive only"] * 3
+    assert json.loads((project / "reports/metrics.json").read_text()).keys() == found["variants"].keys()
+    assert (
+        "<svg" in (project / "reports/report.html").read_text()
+        or "data:image/svg" in (project / "reports/report.html").read_text()
+    )
+    assert "minimax" in (project / "reports/report.md").read_text()
+    show(project / "reports")
+    assert "descriptive only" in capsys.readouterr().out
+
+
+def test_mlflow_has_every_run_once(project: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    found = client.search_runs([experiment.experiment_id])
+    assert sorted((run.data.tags["variant"], run.data.tags["seed"]) for run in found) == [
+        (variant, seed) for variant in ("cewl", "minimax", "non_saturating") for seed in ("0", "1")
+    ]
+    for run in found:
+        assert run.info.status == "FINISHED"
+        assert len(client.get_metric_history(run.info.run_id, "generator_loss")) == 3
+        table = metrics(project, run.data.tags["variant"]).set_index("seed")
+        assert run.data.metrics["fid"] == table.loc[int(run.data.tags["seed"]), "fid"]
+
+
+def test_a_second_time_there_is_nothing_to_do(copy: Path) -> None:
+    assert dvc(copy, "repro") == []
+
+
+def test_editing_one_variant_runs_that_variant_only(copy: Path) -> None:
+    before = metrics(copy, "minimax")
+    edit(copy, lambda params: params["variants"]["cewl"].update(real_label=0.9))
+    assert sorted(dvc(copy, "repro")) == ["compare", "evaluate@cewl", "report", "train@cewl"]
+    assert metrics(copy, "minimax").equals(before)
+
+
+def test_adding_a_seed_trains_that_seed_only(copy: Path) -> None:
+    def trained() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in copy.glob(".work/runs/*/*/run.json")}
+
+    before, scores = trained(), metrics(copy, "cewl")
+    edit(copy, lambda params: params["baseline"].update(seeds=[0, 1, 2]))
+    dvc(copy, "repro")
+    assert len(trained()) == len(before) + 3
+    assert before.items() <= trained().items()
+    after = metrics(copy, "cewl")
+    assert after["seed"].tolist() == [0, 1, 2]
+    assert after.iloc[:2].equals(scores)
+
+
+def test_removing_a_variant_removes_it_from_the_report(copy: Path) -> None:
+    edit(copy, lambda params: params["variants"].pop("cewl"))
+    assert dvc(copy, "repro") == ["compare", "report"]
+    found = comparison(copy)
+    assert set(found["variants"]) == {"minimax", "non_saturating"}
+    assert [untested["id"] for untested in found["untested"]] == ["H2", "H3"]
+    assert "samples/cewl.png" not in (copy / "reports/report.md").read_text()
+
+
+def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> None:
+    """As `make variant` does it, with changed code even: what git doesn't keep is gone, yet nothing is retrained."""
+    published = {name: metrics(copy, name) for name in ("minimax", "non_saturating", "cewl")}
+    for gone in ("runs", "data", ".work", ".dvc/cache"):
+        shutil.rmtree(copy / gone)
+    with (copy / "gan/objectives.py").open("a") as file:
+        file.write("\n# a new objective\n")
+    edit(copy, lambda params: params["variants"].update(softer={"objective": "cewl", "real_label": 0.9}))
+    assert dvc(copy, "repro", "download") == ["download"]
+    stages = ["train@softer", "evaluate@softer", "compare", "report"]
+    assert dvc(copy, "repro", "--single-item", *stages) == stages
+    assert comparison(copy)["contrasts"][-1]["id"] == "E: softer vs non_saturating"
+    for name, table in published.items():
+        assert metrics(copy, name).equals(table)
+    assert "softer" in (copy / "reports/report.md").read_text()
+
+
+def test_training_again_from_nothing_gives_the_same_bits(copy: Path) -> None:
+    def locked() -> dict[str, Any]:
+        stages = YAML(typ="safe", pure=True).load(copy / "dvc.lock")["stages"]
+        outs = {out["path"]: out["md5"] for stage in ("train@cewl", "evaluate@cewl") for out in stages[stage]["outs"]}
+        del outs["reports/training/cewl.json"]  # has the time it took
+        return outs
+
+    before = locked()
+    shutil.rmtree(copy / ".work")
+    stages = ["train@cewl", "evaluate@cewl"]
+    assert dvc(copy, "repro", "--force", "--single-item", *stages) == stages
+    assert locked() == before
+    assert "runs/cewl" in before

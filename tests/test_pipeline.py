@@ -1,0 +1,96 @@
+"""dvc.yaml against the code: each stage depends on what decides its numbers, and dvc.lock is this code's."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from gan.classifier import load_classifier
+from gan.files import read_json
+from gan.study import load_study
+from gan.trainer import TRAINING_SOURCES
+
+PIPELINE = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
+STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
+
+# Modules that carry numbers and decide none: what they hand on, DVC checks through parameters, data and outputs.
+CARRIERS = {"errors", "files", "progress", "runs", "study", "trainer", "workers"}
+
+
+def imports(path: Path) -> set[str]:
+    """The project's modules that a file imports, wherever in it, but not for type checking only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "gan":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gan."):
+            found.add(str(node.module).removeprefix("gan."))
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("gan.") for alias in node.names if alias.name.startswith("gan.")}
+    return found
+
+
+def closure(path: Path) -> set[str]:
+    """All of the package's modules that a file brings in."""
+    seen: set[str] = set()
+    waiting = imports(path)
+    while waiting:
+        module = waiting.pop()
+        seen.add(module)
+        waiting |= imports(ROOT / "gan" / f"{module}.py") - seen
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dependencies_are_the_import_closure(name: str) -> None:
+    needed = closure(ROOT / f"stages/{name}.py") - CARRIERS
+    if name != "download":  # the others only read what the download stage wrote, under its checksum
+        needed -= {"data"}
+    listed = {Path(dep).stem for dep in STAGES[name]["deps"] if dep.startswith("gan/") and dep.endswith(".py")}
+    assert listed == needed
+    assert f"stages/{name}.py" in STAGES[name]["deps"]
+
+
+def test_the_training_code_is_what_the_training_stage_depends_on() -> None:
+    sources = {f"gan/{Path(str(module.__file__)).name}" for module in TRAINING_SOURCES}
+    assert sources == {dep for dep in STAGES["train"]["deps"] if dep.startswith("gan/")}
+
+
+def test_every_parameter_is_some_stages() -> None:
+    """An edit of a result's parameter runs what depends on it; where and how to run is no result's parameter."""
+    params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    listed = {name.replace("${key}", "*") for stage in STAGES.values() for name in stage.get("params", [])}
+    for section in ("classify", "train", "evaluate"):
+        assert {f"{section}.{key}" for key in params[section]} <= listed
+    assert {f"compare.{key}" for key in params["compare"]} - {"compare.power"} <= listed
+    assert {"baseline", "variants.*", "variants", "data.name"} <= listed
+
+
+def test_the_published_results_are_this_codes() -> None:
+    """DVC finds nothing to do in a checkout where only what it keeps out of git is missing."""
+    command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Running stage" not in result.stdout, result.stdout
+    assert "Data and pipelines are up to date" in result.stdout + result.stderr
+
+
+def test_the_published_classifier_is_good_enough_to_judge() -> None:
+    record = read_json(ROOT / "models/classifier.json")
+    assert record["accuracy"] >= 0.99
+    assert record["data"]["name"] == "mnist"
+    load_classifier(ROOT / "models")
+
+
+def test_reports_belong_to_the_params() -> None:
+    study = load_study(ROOT / "params.yaml")
+    for folder, suffix in (("metrics", "csv"), ("history", "csv"), ("training", "json"), ("samples", "png")):
+        names = {path.stem for path in (ROOT / "reports" / folder).glob(f"*.{suffix}")}
+        assert names == set(study.variants)

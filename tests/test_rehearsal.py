@@ -1,0 +1,52 @@
+"""A rehearsal copies the sources, changes parameters and leaves what is published alone."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+
+from gan import rehearsal
+from gan.errors import StudyError
+from gan.rehearsal import lay_over, rehearse
+from gan.study import load_study
+
+
+def test_values_are_laid_over_key_by_key() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+    assert lay_over(base, {"a": {"c": [3]}, "e": 4}) == {"a": {"b": 1, "c": [3]}, "d": 3, "e": 4}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.run
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **options):
+        if "dvc" not in command:
+            return real(command, **options)
+        commands.append(command)
+        assert options["cwd"] == tmp_path / "copy"
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(rehearsal.subprocess, "run", run)
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "copy"
+    rehearse(preset, folder)
+    assert [command[-1] for command in commands] == ["repro"]
+    study, published = load_study(folder / "params.yaml"), load_study(ROOT / "params.yaml")
+    assert list(study.variants) == list(published.variants)
+    assert study.tracking.experiment != published.tracking.experiment
+    if preset.stem == "pilot":
+        assert not set(study.baseline.seeds) & set(published.baseline.seeds)
+    assert Path(study.data.mirrors["mnist"][0]).is_absolute()
+    assert (folder / "gan/training.py").read_bytes() == (ROOT / "gan/training.py").read_bytes()
+    assert not any((folder / name).exists() for name in ("dvc.lock", "models", "reports", ".venv", ".git"))
+
+
+def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match="git says"):
+        rehearse(ROOT / "presets/pilot.yaml", tmp_path / "copy")
