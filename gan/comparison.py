@@ -127,8 +127,8 @@ class Evidence:
 
     @cached_property
     def mean_ratio(self) -> Estimate:
-        """With the interval of level 1 − 2 alpha that belongs to TOST."""
-        return mean_estimate(self.pairs.finished_differences, 1 - 2 * self.rule.alpha).exp()
+        """With the interval that belongs to TOST, at the level that the family leaves each of its tests."""
+        return mean_estimate(self.pairs.finished_differences, 1 - 2 * self.rule.alpha / self.family).exp()
 
     @property
     def equivalence(self) -> bool:
@@ -372,7 +372,7 @@ def _conclusion(evidence: Evidence) -> str:
             return f", but unequal failures ({failed}) void the test of equivalence"
         within = f"a factor of {rule.margin:g}"
         low, high = _digits(evidence.mean_ratio.low), _digits(evidence.mean_ratio.high)
-        level = f"{_digits(100 - 200 * rule.alpha)} % interval of the mean ratio, {low} to {high}"
+        level = f"{_digits(100 - 200 * rule.alpha / evidence.family)} % interval of the mean ratio, {low} to {high}"
         return {
             "supported": f", so the two agree within {within}",
             "refuted": f", and the {level}, lies wholly beyond {within}",
