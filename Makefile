@@ -1,7 +1,9 @@
 # The study's commands. Everything runs in .venv, which is made from requirements.lock when it is missing or outdated.
 PYTHON ?= python3
 DATA ?= digits
+PORT ?= 5000
 BIN := .venv/bin
+# The stages call `python`, and it is to be this one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
@@ -10,49 +12,49 @@ export DVC_NO_ANALYTICS := true
 .PHONY: help study variant quick pilot ui sync test test-slow format lock clean
 
 help:  ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 study: .venv/ready  ## Run the study (what is up to date is left alone) and print the verdict
-	@python -m gan check
-	@dvc repro
-	@python -m gan verdict
+	@$(BIN)/python -m gan check
+	@$(BIN)/dvc repro
+	@$(BIN)/python -m gan verdict
 
 variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, published runs untouched
 	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
-	@python -m gan check
-	@dvc repro download
-	@dvc repro --single-item train@$(NAME) evaluate@$(NAME) compare report
-	@python -m gan verdict
+	@$(BIN)/python -m gan check --joining $(NAME)
+	@$(BIN)/dvc repro download
+	@$(BIN)/dvc repro --single-item train@$(NAME) evaluate@$(NAME) compare report
+	@$(BIN)/python -m gan verdict
 
 quick: .venv/ready  ## The whole pipeline in two minutes, in .scratch/; DATA=digits (no download) or mnist
-	@python -m gan rehearse presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
+	@$(BIN)/python -m gan rehearse presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
-	@python -m gan rehearse presets/pilot.yaml .scratch/pilot
-	@python -m gan power .scratch/pilot/reports
+	@$(BIN)/python -m gan rehearse presets/pilot.yaml .scratch/pilot
+	@$(BIN)/python -m gan power .scratch/pilot/reports
 
-ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000
-	-@python -m stages.track --strict
+ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or PORT)
+	-@$(BIN)/python -m stages.track --strict
 	@case "$$MLFLOW_TRACKING_URI" in \
 		http*) echo "The runs are on $$MLFLOW_TRACKING_URI" ;; \
-		*) mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
+		*) $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
 	esac
 
 sync: .venv/ready  ## Make MLflow say what the files say, from nothing if need be
-	@python -m stages.track --strict
+	@$(BIN)/python -m stages.track --strict
 
 test: .venv/ready  ## Lint, types and tests
-	@ruff check
-	@ruff format --check
-	@mypy
-	@pytest -m "not slow"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/pytest -m "not slow"
 
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
-	@pytest -m slow
+	@$(BIN)/pytest -m slow
 
 format: .venv/ready  ## Format the code
-	@ruff check --fix
-	@ruff format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
 
 lock:  ## Renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \

@@ -1,5 +1,6 @@
 """The `gan` command: what users ask for beside the pipeline. Imports wait for the command that needs them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,18 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 @app.command()
-def check() -> None:
+def check(
+    joining: Annotated[str | None, typer.Option(help="A new variant that is to join published scores")] = None,
+) -> None:
     """Validate params.yaml; say what the study will run."""
+    from gan.published import check_joining
     from gan.study import load_study
 
     study = load_study()
+    if joining:
+        check_joining(study, joining, Path("reports"))
+    for name in study.unknown_variants():
+        print(f"warning: compare names {name}, which is not among the variants", file=sys.stderr)
     runs = sum(len(variant.seeds) for variant in study.variants.values())
     print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {study.data.name}")
 
@@ -33,6 +41,9 @@ def rehearse(preset: Path, folder: Path) -> None:
     """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
     from gan import rehearsal, verdict
 
+    if not preset.exists():
+        known = ", ".join(str(path) for path in sorted(preset.parent.glob("*.yaml")))
+        raise errors.StudyError(f"there is no {preset}; there are {known}")
     rehearsal.rehearse(preset, folder)
     verdict.show(folder / "reports")
 

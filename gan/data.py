@@ -121,8 +121,7 @@ def _fetch(settings: "Data", name: str, md5: str) -> bytes:
         failures.append(f"{mirror}: wrong file, md5 {found} instead of {md5}")
     raise DataError(
         f"no mirror has {name}: {'; '.join(failures)}. Remedies: go online, put the files of {settings.name} into "
-        f"the folder {mirrors[0]}, add a mirror to data.mirrors in params.yaml, or set data.name to digits, "
-        "which needs no download"
+        "a folder and name it in data.mirrors of params.yaml, or set data.name to digits, which needs no download"
     )
 
 

@@ -2,21 +2,33 @@
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
 
 class StudyError(Exception):
     """Something that its reader can mend; the message is one line that names what is wrong and what to do."""
 
 
-def run(command: Callable[..., None] | typer.Typer) -> None:
-    """Run a function or an app as a command line; a StudyError becomes its message on stderr and exit status 1."""
+def run(command: "Callable[..., None] | typer.Typer") -> None:
+    """Run a function or an app as a command line; what a user can mend becomes one line and exit status 1."""
+    import typer
+
     try:
         if isinstance(command, typer.Typer):
             command()
         else:
             typer.run(command)
     except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _exit(str(error))
+    except FileNotFoundError as error:
+        _exit(f"{error.filename} is missing: `make study` makes what the pipeline makes")
+    except OSError as error:
+        _exit(f"{error.filename or 'the system'}: {error.strerror}")
+
+
+def _exit(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -30,12 +31,27 @@ def _no_duplicates(values: tuple) -> tuple:
     return values
 
 
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("must rise from one to the next")
+    return values
+
+
+def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
+    """Some file systems take Minimax and minimax for one name."""
+    _no_duplicates(tuple(name.casefold() for name in variants))
+    return variants
+
+
 @cache
 def objective_names() -> tuple[str, ...]:
     """The keys of gan.objectives.OBJECTIVES, read from its source: importing it takes torch's two seconds."""
     module = ast.parse(Path(__file__).with_name("objectives.py").read_text())
-    tables = [node.value for node in module.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)]
-    return tuple(ast.literal_eval(key) for table in tables for key in table.keys if key is not None)
+    (table,) = (
+        node.value for node in module.body if isinstance(node, ast.Assign) and "OBJECTIVES" in ast.dump(node.targets[0])
+    )
+    assert isinstance(table, ast.Dict)
+    return tuple(ast.literal_eval(key) for key in table.keys if key is not None)
 
 
 def _known_objective(name: str) -> str:
@@ -84,7 +100,7 @@ class Classify(_Section):
 
 
 class Train(_Section):
-    quantiles: Annotated[tuple[Fraction, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
+    quantiles: Annotated[tuple[Fraction, ...], _FROM_LIST, AfterValidator(_rising)]
 
 
 class Adam(_Section):
@@ -101,6 +117,7 @@ class Sgd(_Section):
 
 
 Optimizer = Annotated[Adam | Sgd, Field(discriminator="name")]
+OPTIMIZERS = ("adam", "sgd")
 
 
 class Variant(_Section):
@@ -132,6 +149,12 @@ class Evaluate(_Section):
     grid_seeds: Positive
     grid_columns: Positive
 
+    @model_validator(mode="after")
+    def _enough_images(self) -> Self:
+        if self.neighbours >= self.images:
+            raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
+        return self
+
 
 class Hypothesis(_Section):
     id: Name
@@ -149,7 +172,7 @@ class Hypothesis(_Section):
 
 class Compare(_Section):
     metric: Literal["fid"]
-    alpha: Fraction
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: Annotated[float, Field(gt=1)]
     power: Fraction
     reference: Name
@@ -172,13 +195,13 @@ class Tracking(_Section):
 
 
 class Study(_Section):
-    """A whole study. `variants` holds complete variants; `differences` says in what each departs from `baseline`."""
+    """A whole study. `variants` holds complete variants."""
 
     data: Data
     classify: Classify
     train: Train
     baseline: Variant
-    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(_distinct_files)]
     evaluate: Evaluate
     compare: Compare
     compute: Compute
@@ -201,10 +224,11 @@ class Study(_Section):
             raise StudyError(f"{name} is not a variant of params.yaml; there are {', '.join(self.variants)}")
         return self.variants[name]
 
-    def differences(self, name: str) -> dict[str, Any]:
-        """What a variant states otherwise than the baseline."""
-        baseline = self.baseline.model_dump()
-        return {key: value for key, value in self.variants[name].model_dump().items() if value != baseline[key]}
+    def unknown_variants(self) -> list[str]:
+        """Names in `compare` that no variant has: contrasts with them can't be tested."""
+        named = [self.compare.reference]
+        named += [name for hypothesis in self.compare.hypotheses for name in (hypothesis.variant, hypothesis.against)]
+        return sorted(set(named) - set(self.variants))
 
 
 def _complete(baseline: dict, own: dict) -> dict:
@@ -241,7 +265,12 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
 
 def _describe(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
-    key = ".".join(str(part) for part in first["loc"] if part not in ("[key]", "adam", "sgd")) or "the file"
+    # Pydantic puts a union's chosen member into the path, after the key that holds it.
+    path = [str(part) for part in first["loc"] if part != "[key]"]
+    keys = [
+        part for before, part in pairwise(["", *path]) if not (before.endswith("_optimizer") and part in OPTIMIZERS)
+    ]
+    key = ".".join(keys) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r}"
     if first["type"] == "extra_forbidden":

@@ -43,4 +43,4 @@ def _verdicts(comparison: dict) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return "–" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
 
 from gan import verdict
 from gan.errors import StudyError
+from gan.published import check_joining
+from gan.study import Study
 
 
 def gan(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -52,7 +56,7 @@ def test_the_projects_params_pass() -> None:
 
 def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     contrast = {"id": "H1", "declared": True, "verdict": "refuted", "text": "A is better.", "reason": "It is [not]."}
-    summary = {"n": 9, "failed": 2, "mean": 12.345, "low": 10.0, "high": None}
+    summary = {"n": 9, "failed": 2, "mean": 12.345, "low": 10.0, "high": 1097.2}
     comparison = {
         "metric": "fid",
         "ranking": ["mine"],
@@ -63,10 +67,68 @@ def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "comparison.json").write_text(json.dumps(comparison))
     verdict.show(tmp_path)
     printed = capsys.readouterr().out
-    for part in ("mine", "12.3", "10 – –", "refuted", "It is [not].", "H2 not tested: no data for gone", "report.html"):
+    for part in (
+        "mine",
+        "12.3",
+        "10 – 1097",
+        "refuted",
+        "It is [not].",
+        "H2 not tested: no data for gone",
+        "report.html",
+    ):
         assert part in printed
 
 
 def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="run `make study` first"):
         verdict.show(tmp_path)
+
+
+def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study: Study) -> None:
+    (tmp_path / "training").mkdir()
+    (tmp_path / "metrics").mkdir()
+    for name, variant in study.variants.items():
+        (tmp_path / f"training/{name}.json").write_text(json.dumps({"parameters": variant.model_dump(mode="json")}))
+        (tmp_path / f"metrics/{name}.csv").write_text("variant,seed\n")
+    check_joining(study, "cewl", tmp_path)
+    with pytest.raises(StudyError, match=r"wgan is not a variant"):
+        check_joining(study, "wgan", tmp_path)
+    (tmp_path / "training/cewl.json").write_text(json.dumps({"parameters": {}}))
+    check_joining(study, "cewl", tmp_path)
+    with pytest.raises(StudyError, match="minimax can't join the published scores: cewl have none"):
+        check_joining(study, "minimax", tmp_path)
+    (tmp_path / "metrics/non_saturating.csv").unlink()
+    with pytest.raises(StudyError, match="non_saturating have none"):
+        check_joining(study, "cewl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("rehearse", "presets/nope.yaml", "x"), "error: there is no presets/nope.yaml; there are presets/pilot.yaml"),
+        (("power", "nowhere"), "error: nowhere/metrics/minimax.csv is missing"),
+        (("verdict", "nowhere"), "error: nowhere/comparison.json is missing"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_line(arguments: tuple[str, ...], told: str) -> None:
+    result = gan(*arguments, cwd=ROOT)
+    assert result.returncode == 1
+    assert result.stderr.startswith(told)
+    assert result.stderr.count("\n") == 1
+
+
+def test_names_without_a_variant_are_pointed_out(
+    raw_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path]
+) -> None:
+    del raw_params["variants"]["cewl"]
+    path = write_params(raw_params)
+    result = subprocess.run(
+        [sys.executable, "-m", "gan", "check"],
+        cwd=path.parent,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert result.stderr == "warning: compare names cewl, which is not among the variants\n"

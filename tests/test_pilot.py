@@ -31,6 +31,7 @@ def test_seeds_follow_the_pilots_effect_and_spread(study: Study) -> None:
     assert h1["mean"] == pytest.approx(-0.15, abs=0.06)
     assert h3["seeds"] == pairs_for_equivalence(study.compare.margin, h3["sd"], alpha, study.compare.power)
     assert planned["seeds"] == max(h1["seeds"], h2["seeds"], h3["seeds"])
+    assert h3["sd_low"] < 0.1 * math.sqrt(2) < h3["sd_high"]
     assert planned["pilot_seeds"] == list(range(30))
 
 
