@@ -45,6 +45,8 @@ class Judge:
     @classmethod
     def of(cls, classifier: Classifier, images: Tensor, settings: "Evaluate", device: str) -> "Judge":
         """A judge whose reference is `images`, uint8 `[image, height, width]`."""
+        if device == "cpu":
+            torch.set_num_threads(1)  # as the workers: the last digits depend on the order of additions
         classifier = classifier.to(device)
         features, _ = classify(classifier, scale(images.to(device)))
         return cls(classifier, metrics.Reference.of(features, settings.neighbours), settings, device)
@@ -101,8 +103,8 @@ def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: 
             break
         parameters = runs.load_generator(folder, seed, epoch)
         generated = generate(parameters, latents.to(judge.device), side)
-        samples = generate(parameters, shown, side)
         if epoch == variant.epochs:
+            samples = generate(parameters, shown, side)
             scores = judge.score(generated)
             row |= scores
             snapshots.append({"seed": seed, "epoch": epoch, "fid": scores["fid"]})
@@ -129,7 +131,7 @@ def snapshots_table(name: str, scored: list[Scored]) -> pd.DataFrame:
 
 
 def sample_grid(scored: list[Scored], rows: int) -> bytes:
-    """A PNG: one row for each of the first seeds, one column for each latent; white digits on black."""
+    """A PNG: a row for each of the first seeds, a column for each latent; white on black, a failed run's row black."""
     samples = torch.cat([result.samples for result in scored[:rows]])
     columns = len(scored[0].samples)
     grid = make_grid(samples.unsqueeze(1), nrow=columns, padding=2, normalize=True, value_range=(-1, 1))

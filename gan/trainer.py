@@ -65,7 +65,7 @@ def train_variant(
     shelf = store / f"{device}-torch{torch.__version__}"
     kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
-    workers = count_workers(compute, len(missing)) if device == "cpu" else 1
+    workers = count_workers(compute, len(kept)) if device == "cpu" else 1
     with progress(title, len(missing) * variant.epochs, "epochs") as tick:
         if device == "cpu":
             shared = (variant, images, tuple(quantiles))

@@ -6,6 +6,7 @@ import platform
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,9 +26,14 @@ def choose_device(compute: "Compute") -> str:
     """`cuda` or `cpu`; StudyError if params.yaml asks for a GPU that isn't there."""
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StudyError("compute.device is cuda, but this machine has no usable GPU: set it to auto or cpu")
-    if compute.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return compute.device
+    device = compute.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        # In TF32, convolutions round to ten bits, and scores would differ from those on a CPU.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device
 
 
 def count_workers(compute: "Compute", tasks: int) -> int:
@@ -69,6 +75,10 @@ def on_cores(
                 _drain(ticks, on_tick)
                 for future in done:
                     yield future.result()
+        except BrokenProcessPool:
+            raise StudyError(
+                "a worker process was killed, perhaps for want of memory: set compute.workers lower, run again"
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
