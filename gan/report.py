@@ -149,6 +149,7 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "verdict": verdict(results.comparison),
         "floor": results.floor,
         "failures": failures.to_dict("records"),
+        "collapsed": results.metrics.query("digits <= 1").groupby("variant", sort=False).size().to_dict(),
         "baseline": baseline,
         "training": results.training,
         "differences": {
