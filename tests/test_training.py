@@ -39,29 +39,34 @@ def in_words_of_the_tutorial(population: Population, run: int, variant: Variant)
         for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(network.architecture.negative_slope)]
         layers[-1] = end
-        module = nn.Sequential(*layers).double()
+        module = nn.Sequential(*layers).to(network.parameters.dtype)
         module.load_state_dict({k.removeprefix("model."): v for k, v in network.state(run).items()})
         nets.append(module)
     return nets[0], nets[1]
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
-def test_steps_are_the_tutorials(variant: Variant, images: torch.Tensor, objective: str) -> None:
-    """Same initial weights, images and latents; in float64, where no rounding can hide a difference."""
+@pytest.mark.parametrize("bias", [0.0, -20.0, -30.0])
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-8), (torch.float32, 2e-3)])
+def test_steps_are_the_tutorials(
+    variant: Variant, images: torch.Tensor, objective: str, bias: float, dtype: torch.dtype, rtol: float
+) -> None:
+    """Same initial weights, images and latents; also where a sure discriminator (negative bias) saturates the loss."""
     variant = variant.model_copy(update={"objective": objective})
-    population = Population(variant, [4, 9], 784, dtype=torch.float64)
+    population = Population(variant, [4, 9], 784, dtype=dtype)
+    population.discriminator._weights[-1].fill_(bias)
     g, d = in_words_of_the_tutorial(population, 1, variant)
     optimizer_g, optimizer_d = torch.optim.Adam(g.parameters(), lr=2e-4), torch.optim.Adam(d.parameters(), lr=2e-4)
     criterion = nn.BCELoss()
     order, draws = random_generator(9, "order"), random_generator(9, "latents")
     mine = population.draw_order(len(images))
     for start in range(0, 96, 16):
-        real = scale(images.flatten(1)[mine[:, start : start + 16]]).double()
+        real = scale(images.flatten(1)[mine[:, start : start + 16]]).to(dtype)
         step = population.step(real, population.draw_latents(16))
         if start == 0:
             assert torch.equal(mine[1], torch.randperm(len(images), generator=order))
-        z = torch.randn(16, 8, generator=draws).double()
-        ones, zeros = torch.ones(16, 1).double(), torch.zeros(16, 1).double()
+        z = torch.randn(16, 8, generator=draws).to(dtype)
+        ones, zeros = torch.ones(16, 1, dtype=dtype), torch.zeros(16, 1, dtype=dtype)
         fake = g(z)
         d_loss = criterion(d(real[1]), ones) + criterion(d(fake.detach()), zeros)
         optimizer_d.zero_grad()
@@ -72,12 +77,14 @@ def test_steps_are_the_tutorials(variant: Variant, images: torch.Tensor, objecti
         g_loss.backward()
         norm = torch.stack([p.grad.norm() for p in g.parameters()]).norm()
         optimizer_g.step()
-        torch.testing.assert_close(step.discriminator_loss[1], d_loss.detach(), rtol=1e-9, atol=0)
-        torch.testing.assert_close(step.generator_loss[1], g_loss.detach(), rtol=1e-9, atol=0)
-        torch.testing.assert_close(step.generator_gradient_norm[1], norm, rtol=1e-9, atol=0)
+        torch.testing.assert_close(step.discriminator_loss[1], d_loss.detach(), rtol=rtol, atol=0)
+        torch.testing.assert_close(step.generator_loss[1], g_loss.detach(), rtol=rtol, atol=0)
+        torch.testing.assert_close(step.generator_gradient_norm[1], norm, rtol=rtol, atol=0)
     for module, network in ((g, population.generator), (d, population.discriminator)):
         for name, part in module.state_dict().items():
-            torch.testing.assert_close(network.state(1)[f"model.{name}"], part, rtol=1e-8, atol=1e-12)
+            torch.testing.assert_close(
+                network.state(1)[f"model.{name}"], part, rtol=rtol, atol=1e-6 if dtype == torch.float32 else 1e-12
+            )
 
 
 def test_a_second_run_has_the_same_bits(variant: Variant, images: torch.Tensor) -> None:
