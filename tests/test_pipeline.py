@@ -94,3 +94,11 @@ def test_reports_belong_to_the_params() -> None:
     for folder, suffix in (("metrics", "csv"), ("history", "csv"), ("training", "json"), ("samples", "png")):
         names = {path.stem for path in (ROOT / "reports" / folder).glob(f"*.{suffix}")}
         assert names == set(study.variants)
+
+
+def test_the_readme_shows_the_published_numbers() -> None:
+    readme, report = ((ROOT / name).read_text() for name in ("README.md", "reports/report.md"))
+    ranking = report.split("## Ranking\n\n")[1].split("\n\n")[0]
+    verdict = report.split("\n\n")[1]
+    assert ranking in readme
+    assert verdict in readme
