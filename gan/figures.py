@@ -352,7 +352,9 @@ def _plain_log_ticks(axis: Axis) -> None:
     if decades < 0.7:
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     else:
-        axis.set_major_locator(LogLocator(subs=[1, 2, 5] if decades < 3.5 else [1]))
+        axis.set_major_locator(
+            LogLocator(subs=[1, 2, 5] if decades < 3.5 else [1], numticks=6 if decades > 12 else None)
+        )
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
 
