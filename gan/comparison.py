@@ -12,8 +12,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from gan.errors import StudyError
 from gan.statistics import (
     Estimate,
     Floats,
@@ -188,7 +190,7 @@ def compare(
     hypotheses that have data, and apart from them over the exploratory contrasts.
 
     Raises:
-        ValueError: a run appears twice, has an unknown status or finished without a metric; an unknown kind.
+        StudyError: a run appears twice, has an unknown status or finished without a metric; an unknown kind.
     """
     rule = Rule(alpha, margin, metric)
     scores = score_runs(metrics, metric)
@@ -217,20 +219,21 @@ def compare(
 
 
 def score_runs(metrics: pd.DataFrame, metric: str) -> dict[str, pd.Series]:
-    """Each variant's metric by seed, +inf for a failed run; ValueError on a run that can't be scored."""
+    """Each variant's metric by seed, +inf for a failed run; StudyError on a run that can't be scored."""
     runs = metrics.set_index(["variant", "seed"]).sort_index()
-    finished = runs["status"] == "finished"
+    finished = (runs["status"] == "finished").to_numpy()
     measured = runs[[metric, *(name for name in AVERAGED if name in runs and name != metric)]].astype(float)
     complete = np.isfinite(measured.to_numpy()).all(axis=1)
-    for fault, faulty in {
-        "has more than one row of metrics": runs.index.duplicated(),
-        "is neither finished nor failed": ~runs["status"].isin(["finished", "failed"]),
+    faults: dict[str, NDArray[np.bool_]] = {
+        "has more than one row of metrics": np.asarray(runs.index.duplicated()),
+        "is neither finished nor failed": ~runs["status"].isin(["finished", "failed"]).to_numpy(),
         "finished, but a metric is missing or infinite": finished & ~complete,
-        f"finished, but its {metric} is not positive": finished & (measured[metric] <= 0),
-    }.items():
+        f"finished, but its {metric} is not positive": finished & (measured[metric] <= 0).to_numpy(),
+    }
+    for fault, faulty in faults.items():
         if faulty.any():
             variant, seed = runs.index[faulty][0]
-            raise ValueError(f"{variant}, seed {seed}: the run {fault}; evaluate {variant} again")
+            raise StudyError(f"{variant}, seed {seed}: the run {fault}; evaluate {variant} again")
     scores = measured[metric].where(finished, math.inf)
     return {str(name): scores[name] for name in metrics["variant"].unique()}
 

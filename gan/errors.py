@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import typer
 
 
-class StudyError(Exception):
+class StudyError(ValueError):
     """Something that its reader can mend; the message is one line that names what is wrong and what to do."""
 
 
