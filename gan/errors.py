@@ -26,7 +26,7 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
     except FileNotFoundError as error:
         _exit(f"{error.filename} is missing: `make study` makes what the pipeline makes")
     except OSError as error:
-        _exit(f"{error.filename or 'the system'}: {error.strerror}")
+        _exit(f"{error.filename or 'the system'}: {error.strerror or error}")
 
 
 def _exit(message: str) -> None:

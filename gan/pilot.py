@@ -29,6 +29,8 @@ def plan(metrics: pd.DataFrame, settings: "Compare") -> dict[str, Any]:
     alpha, fewest = settings.alpha / family, pairs_for_verdict(family, settings.alpha)
     needs: list[dict[str, Any]] = []
     for hypothesis in settings.hypotheses:
+        if absent := {hypothesis.variant, hypothesis.against} - set(logs):
+            raise StudyError(f"{hypothesis.id}: the pilot has no runs of {', '.join(sorted(absent))}")
         differences = (logs[hypothesis.variant] - logs[hypothesis.against]).dropna()  # failed runs have no score
         if len(differences) < 2:
             raise StudyError(f"{hypothesis.id}: the pilot has {len(differences)} finished pairs, and needs 2 at least")

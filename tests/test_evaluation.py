@@ -92,6 +92,13 @@ def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, j
     assert np.abs(pixels[32:60, 62:90] / 127.5 - 1 - third.numpy()).max() < 0.01
 
 
+def test_the_reference_is_measured_on_one_thread(study: Study, images: torch.Tensor) -> None:
+    """The last digits of a covariance depend on the threads, and scores are not to depend on a machine's cores."""
+    torch.set_num_threads(2)
+    Judge.of(Classifier().eval(), images, study.evaluate, "cpu")
+    assert torch.get_num_threads() == 1
+
+
 def test_training_images_score_better_than_noise(judge: Judge, images: torch.Tensor) -> None:
     noise = torch.rand(200, SIDE, SIDE) * 2 - 1
     from gan.pixels import scale

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.power import TTestPower
 
+from gan.errors import StudyError
 from gan.pilot import plan
 from gan.statistics import pairs_for_equivalence, pairs_for_verdict
 from gan.study import Study
@@ -33,6 +34,16 @@ def test_seeds_follow_the_pilots_effect_and_spread(study: Study) -> None:
     assert planned["seeds"] == max(h1["seeds"], h2["seeds"], h3["seeds"])
     assert h3["sd_low"] < 0.1 * math.sqrt(2) < h3["sd_high"]
     assert planned["pilot_seeds"] == list(range(30))
+
+
+def test_a_pilot_that_tells_nothing_is_refused(study: Study) -> None:
+    runs = pilot(effect=0.1, noise=0.1)
+    with pytest.raises(StudyError, match="H2: the pilot has no runs of cewl"):
+        plan(runs[runs["variant"] != "cewl"], study.compare)
+    with pytest.raises(StudyError, match="H1: the pilot has 1 finished pairs"):
+        plan(runs[runs["seed"] == 0], study.compare)
+    with pytest.raises(StudyError, match=r"compare\.hypotheses is empty"):
+        plan(runs, study.compare.model_copy(update={"hypotheses": ()}))
 
 
 def test_no_verdict_on_fewer_seeds_than_the_exact_test_needs(study: Study) -> None:
