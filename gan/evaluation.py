@@ -18,7 +18,7 @@ from gan.classifier import Classifier, classify
 from gan.pixels import scale
 from gan.progress import progress
 from gan.randomness import random_generator
-from gan.workers import Tick, count_workers, on_cores
+from gan.workers import Cores, Tick
 
 if TYPE_CHECKING:
     from gan.study import Compute, Evaluate, Variant
@@ -81,8 +81,7 @@ def evaluate_variant(
     shared = (name, variant, folder, judge, side)
     with progress(f"evaluate {name}", len(variant.seeds), "runs") as tick:
         if judge.device == "cpu":
-            workers = count_workers(compute, len(variant.seeds))
-            scored = list(on_cores(score_run, variant.seeds, shared, workers, tick))
+            scored = list(Cores(compute).run(score_run, variant.seeds, shared, tick))
         else:
             scored = [score_run(shared, seed, tick) for seed in variant.seeds]
     order = {seed: place for place, seed in enumerate(variant.seeds)}

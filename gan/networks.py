@@ -1,22 +1,21 @@
-"""Multilayer perceptrons for a population: every layer holds one weight matrix per run.
+"""Multilayer perceptrons for a population: one row of parameters per run, one weight matrix per run and layer.
 
 The backward pass is written out, for it computes just what a player's step needs: the discriminator's step needs no
-gradient of the images, the generator's none of the discriminator's weights. Parameters and gradients each lie in one
-flat vector, so that an optimiser step is a single pass over memory.
+gradient of the images, the generator's none of the discriminator's weights.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor
 
 _aten = torch.ops.aten
 
-# Kernels work on full vector registers, then on the remainder with other instructions. A parameter vector without
-# remainder is updated with the same rounding wherever a run lies in it.
+# Kernels work on full vector registers, then on the remainder with other instructions. Rows without remainder are
+# updated with the same rounding wherever a run lies.
 _VECTOR = 64
 
 
@@ -28,12 +27,28 @@ class Architecture:
     negative_slope: float
     bounded: bool
 
+    @property
+    def size(self) -> int:
+        """Numbers in one run's row: all weights and biases, filled up to whole vector registers."""
+        used = sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.widths))
+        return used + -used % _VECTOR
+
+    def layers(self, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Views into `rows` `[run, size]`: each layer's weights `[run, in, out]` and biases `[run, 1, out]`."""
+        views, start = [], 0
+        for inputs, outputs in pairwise(self.widths):
+            weight, bias = rows[:, start:].split_with_sizes(
+                [inputs * outputs, rows.shape[1] - start - inputs * outputs], 1
+            )
+            views.append((weight.unflatten(1, (inputs, outputs)), bias[:, :outputs].unsqueeze(1)))
+            start += (inputs + 1) * outputs
+        return views
+
 
 class Perceptrons:
-    """One perceptron per run, with equal architecture and weights `[run, in, out]`, biases `[run, 1, out]`.
+    """One perceptron per run: `parameters` has a row for each, `[run, size]`.
 
-    Each run's weights come from its own random generator by torch.nn.Linear's default rule, uniform within
-    ±1/sqrt(in). `parameters` and `gradient` are flat and hold all runs.
+    Each run's are drawn from its own random generator by torch.nn.Linear's default rule, uniform within ±1/sqrt(in).
     """
 
     def __init__(
@@ -43,95 +58,107 @@ class Perceptrons:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.architecture = architecture
-        self.runs = len(randoms)
-        shapes = []
-        for inputs, outputs in pairwise(architecture.widths):
-            shapes += [(self.runs, inputs, outputs), (self.runs, 1, outputs)]
-        size = sum(map(prod, shapes))
-        size += -size % _VECTOR
-        self.parameters = torch.zeros(size, device=device, dtype=dtype)
-        self.gradient = torch.zeros(size, device=device, dtype=dtype)
-        self._weights = _views(self.parameters, shapes)
-        self._gradients = _views(self.gradient, shapes)
+        rows = torch.zeros(len(randoms), architecture.size)
         for run, random in enumerate(randoms):
-            for layer in range(0, len(shapes), 2):
-                bound = 1 / sqrt(shapes[layer][1])
-                for tensor in self._weights[layer : layer + 2]:
-                    drawn = torch.empty(tensor.shape[1:]).uniform_(-bound, bound, generator=random)
-                    tensor[run].copy_(drawn)
-
-    def forward(self, inputs: Tensor) -> list[Tensor]:
-        """The inputs `[run, batch, in]` and every layer's output; the last is the network's, `[run, batch, out]`."""
-        outputs = [inputs]
-        layers = len(self._weights) // 2
-        for layer in range(layers):
-            weight, bias = self._weights[2 * layer : 2 * layer + 2]
-            x = outputs[-1]
-            if weight.shape[2] == 1:
-                # A product with a single column rounds differently for one run than for many; this sum does not.
-                x = (x * weight.transpose(1, 2)).sum(-1, keepdim=True) + bias
-            else:
-                x = torch.baddbmm(bias, x, weight)
-            if layer < layers - 1:
-                x = torch.nn.functional.leaky_relu_(x, self.architecture.negative_slope)
-            elif self.architecture.bounded:
-                x = torch.tanh_(x)
-            outputs.append(x)
-        return outputs
-
-    def backward(self, outputs: list[Tensor], gradient: Tensor, *, weights: bool, inputs: bool) -> Tensor:
-        """Push the loss's gradient at the network's output, `[run, batch, out]`, back through `forward`'s outputs.
-
-        With `weights`, `self.gradient` is overwritten with the parameters' gradient. Returns the gradient at the
-        network's input if `inputs`, else at the first layer's output.
-        """
-        slope = self.architecture.negative_slope
-        if self.architecture.bounded:
-            gradient = _aten.tanh_backward(gradient, outputs[-1])
-        for layer in reversed(range(len(self._weights) // 2)):
-            weight, x = self._weights[2 * layer], outputs[layer]
-            single = weight.shape[2] == 1
-            if weights:
-                weight_gradient, bias_gradient = self._gradients[2 * layer : 2 * layer + 2]
-                if single:
-                    torch.sum(x * gradient, 1, keepdim=True, out=weight_gradient.transpose(1, 2))
-                else:
-                    torch.bmm(x.transpose(1, 2), gradient, out=weight_gradient)
-                torch.sum(gradient, 1, keepdim=True, out=bias_gradient)
-            if layer > 0 or inputs:
-                back = weight.transpose(1, 2)
-                gradient = gradient * back if single else torch.bmm(gradient, back)
-            if layer > 0:
-                # The sign of the output is the sign of what entered the activation.
-                gradient = _aten.leaky_relu_backward(gradient, x, slope, True)
-        return gradient
-
-    def gradient_norm(self) -> Tensor:
-        """Euclidean norm of each run's gradient, `[run]`."""
-        # Added one by one: a reduction over the layers would take another order for one run than for many.
-        squares = torch.zeros(self.runs, device=self.gradient.device, dtype=self.gradient.dtype)
-        for part in self._gradients:
-            squares += torch.linalg.vector_norm(part.flatten(1), dim=1).square()
-        return squares.sqrt()
+            for layer in architecture.layers(rows[run : run + 1]):
+                bound = 1 / sqrt(layer[0].shape[1])
+                for part in layer:
+                    part.uniform_(-bound, bound, generator=random)
+        self.architecture = architecture
+        self.parameters = rows.to(device, dtype)
+        self.layers = architecture.layers(self.parameters)
 
     def finite(self) -> Tensor:
         """Whether each run's parameters are all finite, `[run]` of bool."""
-        return torch.stack([part.isfinite().flatten(1).all(1) for part in self._weights]).all(0)
+        return self.parameters.isfinite().all(1)
 
     def state(self, run: int) -> dict[str, Tensor]:
         """A copy of one run's parameters on the CPU, named and shaped as in the tutorial's `Generator` module."""
+        row = self.parameters[run : run + 1].detach().to("cpu", copy=True)
         state = {}
-        for layer in range(len(self._weights) // 2):
-            weight, bias = (
-                part[run].detach().to("cpu", copy=True) for part in self._weights[2 * layer : 2 * layer + 2]
-            )
-            state[f"model.{2 * layer}.weight"] = weight.T.contiguous()
-            state[f"model.{2 * layer}.bias"] = bias[0]
+        for layer, (weight, bias) in enumerate(self.architecture.layers(row)):
+            state[f"model.{2 * layer}.weight"] = weight[0].T.contiguous()
+            state[f"model.{2 * layer}.bias"] = bias[0, 0].clone()
         return state
 
 
-def _views(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    used = sum(map(prod, shapes))
-    parts = flat[:used].split([prod(shape) for shape in shapes])
-    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+class Pass:
+    """A batch's way through perceptrons and back, in memory that is taken once and used in every step.
+
+    `inputs` is `[run, batch, in]`; `output` `[run, batch, out]` is where the last layer's output goes, if not to memory
+    of its own. `backward` puts the gradient of the parameters into `gradient`, rows like theirs, if that is given, and
+    computes the gradient at the inputs if `to_inputs`.
+    """
+
+    def __init__(
+        self,
+        network: Perceptrons,
+        inputs: Tensor,
+        output: Tensor | None = None,
+        *,
+        gradient: Tensor | None = None,
+        to_inputs: bool = False,
+    ) -> None:
+        def memory(width: int) -> Tensor:
+            return inputs.new_empty(*inputs.shape[:2], width)
+
+        *hidden, last = network.architecture.widths[1:]
+        self._architecture = network.architecture
+        self._layers = network.layers
+        self._gradients = None if gradient is None else network.architecture.layers(gradient)
+        self._outputs = [inputs, *map(memory, hidden), memory(last) if output is None else output]
+        self._pulls = [memory(inputs.shape[2]) if to_inputs else None, *map(memory, hidden)]
+        self._products = memory((inputs.shape[2], *hidden)[-1])
+        # Making a view takes as long as a small operation, so the step's are made here.
+        self._weights_transposed = [weight.transpose(1, 2) for weight, _ in network.layers]
+        self._outputs_transposed = [x.transpose(1, 2) for x in self._outputs]
+
+    @property
+    def output(self) -> Tensor:
+        return self._outputs[-1]
+
+    def forward(self) -> Tensor:
+        """The network's output for what `inputs` holds now, `[run, batch, out]`."""
+        for place, (weight, bias) in enumerate(self._layers):
+            x, out = self._outputs[place : place + 2]
+            if weight.shape[2] == 1:
+                # A product with a single column rounds differently for one run than for many; this sum does not.
+                torch.mul(x, self._weights_transposed[place], out=self._products)
+                torch.sum(self._products, -1, keepdim=True, out=out).add_(bias)
+            else:
+                torch.baddbmm(bias, x, weight, out=out)
+            if place < len(self._layers) - 1:
+                torch.nn.functional.leaky_relu_(out, self._architecture.negative_slope)
+            elif self._architecture.bounded:
+                torch.tanh_(out)
+        return self.output
+
+    def backward(self, pull: Tensor) -> Tensor:
+        """Push `pull`, the loss's gradient at the output `[run, batch, out]`, back through the last `forward`.
+
+        Returns the gradient at the inputs if `to_inputs`, else at the first layer's output. `pull` is used up.
+        """
+        if self._architecture.bounded:
+            _aten.tanh_backward.grad_input(pull, self.output, grad_input=pull)
+        for place in reversed(range(len(self._layers))):
+            x, weight, back = self._outputs[place], self._weights_transposed[place], self._pulls[place]
+            single = weight.shape[1] == 1
+            if self._gradients is not None:
+                weight_gradient, bias_gradient = self._gradients[place]
+                if single:
+                    torch.mul(x, pull, out=self._products)
+                    torch.sum(self._products, 1, keepdim=True, out=weight_gradient.transpose(1, 2))
+                else:
+                    torch.bmm(self._outputs_transposed[place], pull, out=weight_gradient)
+                torch.sum(pull, 1, keepdim=True, out=bias_gradient)
+            if back is None:
+                break
+            if single:
+                torch.mul(pull, weight, out=back)
+            else:
+                torch.bmm(pull, weight, out=back)
+            if place > 0:
+                # The sign of the output is the sign of what entered the activation.
+                _aten.leaky_relu_backward.grad_input(back, x, self._architecture.negative_slope, True, grad_input=back)
+            pull = back
+        return pull

@@ -22,7 +22,8 @@ def probability(logits: Tensor) -> Tensor:
     to full registers: a value must not depend on how many runs are computed together.
     """
     batch = logits.shape[-1]
-    return torch.sigmoid(F.pad(logits, (0, -batch % _VECTOR)))[..., :batch]
+    rest = batch % _VECTOR
+    return torch.sigmoid(F.pad(logits, (0, _VECTOR - rest)))[..., :batch] if rest else torch.sigmoid(logits)
 
 
 def binary_cross_entropy(probabilities: Tensor, label: float) -> Tensor:

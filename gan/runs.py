@@ -21,8 +21,11 @@ class RunError(StudyError):
     """A run's file is not the one that was recorded."""
 
 
-def keep(run: "Run", folder: Path) -> None:
-    """Put a trained run into its folder; run.json comes last and makes it whole."""
+def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
+    """Put a trained run into its folder; run.json comes last and makes it whole.
+
+    `origin` has the hardware and versions with which it was trained.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     files = {}
     for epoch, parameters in run.generators.items():
@@ -31,7 +34,7 @@ def keep(run: "Run", folder: Path) -> None:
         files[path.name] = sha256(path)
     record = asdict(run)
     del record["generators"]
-    write_json(folder / "run.json", {**record, "status": run.status, "files": files})
+    write_json(folder / "run.json", {**record, **origin, "status": run.status, "files": files})
 
 
 def is_whole(folder: Path) -> bool:
@@ -57,6 +60,17 @@ def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
         write_json(target / "run.json", {name: record[name] for name in lasting})
         records.append(record)
     return records
+
+
+def common(descriptions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What runs have in common, key by key; where they differ, all values in one string."""
+    distinct: dict[str, list[Any]] = {}
+    for description in descriptions:
+        for name, value in description.items():
+            values = distinct.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return {name: values[0] if len(values) == 1 else " / ".join(map(str, values)) for name, values in distinct.items()}
 
 
 def history_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -185,8 +185,11 @@ class Compare(_Section):
 
 
 class Compute(_Section):
+    engine: Literal["local", "ray"]
     device: Literal["auto", "cpu", "cuda"]
     workers: Literal["auto"] | Positive
+    population: Literal["auto"] | Positive
+    gpu_share: Annotated[float, Field(gt=0, le=1)]
 
 
 class Tracking(_Section):

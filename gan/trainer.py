@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan import networks, objectives, pixels, randomness, runs, training
+from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, training
+from gan.cluster import Cluster
 from gan.progress import progress
-from gan.workers import Tick, choose_device, count_workers, describe_hardware, on_cores
+from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versions
 
 if TYPE_CHECKING:
     from gan.study import Compute, Variant
 
-TRAINING_SOURCES = (networks, objectives, pixels, randomness, training)
+TRAINING_SOURCES = (networks, objectives, optimizers, pixels, randomness, recording, training)
+
+# Beyond as many runs a core gains nothing from training them side by side, and an interruption costs more.
+MOST_ON_A_CORE = 8
+
+# Of a GPU's free memory; the rest is for libraries and for what an allocator can't use.
+MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Where each run is kept, by key in the order of the seeds, and on what the missing ones were trained."""
+    """Where each run is kept, by key in the order of the seeds, and how many workers there were for missing ones."""
 
     kept: dict[str, Path]
-    hardware: dict[str, Any]
-    versions: dict[str, str]
+    workers: int
 
 
 def code_checksum() -> str:
@@ -58,30 +63,44 @@ def train_variant(
 ) -> Trained:
     """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
-    Each run enters the store the moment it is finished, so that an interruption loses only runs in progress.
+    Each population's runs enter the store the moment they are finished, so that an interruption loses only those in
+    progress.
     """
-    device = choose_device(compute)
+    crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
-    shelf = store / f"{device}-torch{torch.__version__}"
+    shelf = store / f"{crew.device}-torch{torch.__version__}"
     kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
-    workers = count_workers(compute, len(kept)) if device == "cpu" else 1
+    shared = (variant, images, tuple(quantiles), crew.device)
     with progress(title, len(missing) * variant.epochs, "epochs") as tick:
-        if device == "cpu":
-            shared = (variant, images, tuple(quantiles))
-            for run in on_cores(_train_alone, missing, shared, workers, tick) if missing else ():
-                runs.keep(run, kept[run.seed])
-        elif missing:
-            for run in training.train(variant, missing, images, quantiles, device, tick):
-                runs.keep(run, kept[run.seed])
-    return Trained(
-        {folder.name: folder for folder in kept.values()},
-        {**describe_hardware(device), "workers": workers},
-        {"python": platform.python_version(), "torch": torch.__version__},
-    )
+        for trained, origin in crew.run(train_population, populations(missing, crew, compute), shared, tick):
+            for run in trained:
+                runs.keep(run, kept[run.seed], origin)
+    return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 
 
-def _train_alone(shared: tuple["Variant", torch.Tensor, Sequence[float]], seed: int, tick: Tick) -> training.Run:
-    variant, images, quantiles = shared
-    (run,) = training.train(variant, [seed], images, quantiles, "cpu", tick)
-    return run
+def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Sequence[int]]:
+    """The seeds in shares that are trained side by side, one share at a time on each worker."""
+    if not seeds:
+        return []
+    most = compute.population
+    if most == "auto":
+        most = MOST_ON_A_CORE if crew.device == "cpu" else len(seeds)
+    return divide(seeds, crew.workers, most)
+
+
+def train_population(
+    shared: tuple["Variant", torch.Tensor, Sequence[float], str], seeds: Sequence[int], tick: Tick
+) -> tuple[list[training.Run], dict[str, Any]]:
+    """Runs of some seeds, and where they come from. On a GPU the seeds are trained in turns if memory demands it."""
+    variant, images, quantiles, device = shared
+    most = len(seeds)
+    if device == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        shared_bytes = images.numel() * torch.float32.itemsize
+        per_run = training.memory_per_run(variant, len(images), images[0].numel())
+        most = max(1, int((MEMORY_SHARE * free - shared_bytes) / per_run))
+    trained: list[training.Run] = []
+    for share in divide(seeds, 1, most):
+        trained += training.train(variant, share, images, quantiles, device, tick)
+    return trained, {"hardware": describe_hardware(device), "versions": versions()}

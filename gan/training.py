@@ -1,28 +1,34 @@
 """Training a population of GANs side by side: a variant, seeds and images in, trained runs out.
 
-Runs share nothing but the step in which they are computed. Every random draw of a run comes from a generator of its
-own, one per purpose, so seed k has the same initial weights, order of images and latents in every variant, and on
-one kind of processor the same trained weights whatever population it is trained in.
+Runs share nothing but the step in which they are computed. On a processor every random draw of a run comes from a
+generator of its own, one per purpose, so seed k has the same initial weights, order of images and latents in every
+variant, and on one kind of processor the same trained weights whatever population it is trained in. On a GPU the
+latents are drawn there, for the whole population at once.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gan.networks import Architecture, Perceptrons
+from gan.networks import Architecture, Pass, Perceptrons
 from gan.objectives import OBJECTIVES, probability
+from gan.optimizers import OPTIMIZERS
 from gan.pixels import scale
 from gan.randomness import random_generator
+from gan.recording import Recorded
 
 if TYPE_CHECKING:
-    from gan.study import Optimizer, Variant
+    from gan import study
+    from gan.study import Variant
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+LOGITS = ("real_logits", "fake_logits")
+STEP_VALUES = ("discriminator_loss", "generator_loss", "generator_gradient_norm")
 
 
 @dataclass
@@ -54,86 +60,148 @@ def discriminator_architecture(variant: "Variant", pixels: int) -> Architecture:
     return Architecture((pixels, *variant.discriminator_hidden, 1), variant.leaky_slope, bounded=False)
 
 
-class Population:
-    """The networks, optimisers and random streams of several seeds of one variant, and the step that trains them."""
+def memory_per_run(variant: "Variant", images: int, pixels: int) -> int:
+    """Bytes that one more run in a population takes at most, besides the images, which all share."""
 
-    def __init__(
-        self,
-        variant: "Variant",
-        seeds: Sequence[int],
-        pixels: int,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
+    def passes(architecture: Architecture, batch: int) -> int:
+        return 2 * batch * sum(architecture.widths)  # what goes forth, what comes back
+
+    generator, discriminator = generator_architecture(variant, pixels), discriminator_architecture(variant, pixels)
+    batch = min(variant.batch_size, images)
+    learning = 4 * (generator.size + discriminator.size)  # parameters, gradient and Adam's two moments
+    step = passes(generator, batch) + passes(discriminator, 2 * batch) + passes(discriminator, batch) + batch * pixels
+    floats = learning + 2 * step + len(LOGITS) * images  # twice, for an epoch's last batch may have a size of its own
+    return 4 * floats + 8 * images  # the order is int64
+
+
+class Population:
+    """The networks, optimizers and random streams of several seeds of one variant, and the epochs that train them.
+
+    `images` is `[image, pixel]` in [-1, 1], on the device where all is computed. `log` has the last epoch's values:
+    logits `[run, image]`, real ones as of the discriminator's step and fake ones as of the generator's right after it;
+    losses and the norm of the generator's gradient `[run, step]`.
+    """
+
+    def __init__(self, variant: "Variant", seeds: Sequence[int], images: Tensor) -> None:
         def streams(purpose: str) -> list[torch.Generator]:
             return [random_generator(seed, purpose) for seed in seeds]
 
-        self.objective = OBJECTIVES[variant.objective]
-        self.real_label = variant.real_label
-        self.generator = Perceptrons(generator_architecture(variant, pixels), streams("generator"), device, dtype)
-        self.discriminator = Perceptrons(
-            discriminator_architecture(variant, pixels), streams("discriminator"), device, dtype
+        def memory(columns: int) -> Tensor:
+            return images.new_empty(len(seeds), columns)
+
+        count, pixels = images.shape
+        self._images = images
+        self._objective = OBJECTIVES[variant.objective]
+        self._real_label = variant.real_label
+        self.generator = _Player(
+            generator_architecture(variant, pixels), variant.generator_optimizer, streams("generator"), images
         )
-        self._optimizers = [
-            _optimizer(self.generator, variant.generator_optimizer),
-            _optimizer(self.discriminator, variant.discriminator_optimizer),
-        ]
-        self.order = streams("order")
-        self.latents = streams("latents")
-        self._latent_dim = variant.latent_dim
-        self._device, self._dtype = device, dtype
+        self.discriminator = _Player(
+            discriminator_architecture(variant, pixels),
+            variant.discriminator_optimizer,
+            streams("discriminator"),
+            images,
+        )
+        self._order_streams, self._latent_streams = streams("order"), streams("latents")
+        if images.is_cuda:
+            self._latent_streams = [random_generator(",".join(map(str, seeds)), "latents", images.device)]
+        self._order = torch.empty(len(seeds), count, dtype=torch.int64, device=images.device)
+        self._step_number = torch.empty(1, dtype=torch.int64, device=images.device)
 
-    def draw_order(self, images: int) -> Tensor:
-        """Each run's own permutation of the images for one epoch, `[run, images]`."""
-        return torch.stack([torch.randperm(images, generator=g) for g in self.order]).to(self._device)
-
-    def draw_latents(self, batch: int) -> Tensor:
-        """Standard normal latents from each run's own stream, `[run, batch, latent]`."""
-        drawn = [torch.randn(batch, self._latent_dim, generator=g) for g in self.latents]
-        return torch.stack(drawn).to(self._device, self._dtype)
+        size = min(variant.batch_size, count)
+        steps, rest = divmod(count, size)
+        self.log = {name: memory(count) for name in LOGITS} | {name: memory(steps + (rest > 0)) for name in STEP_VALUES}
+        self._plan = []
+        for first, batch_size, times in ((0, size, steps), (count - rest, rest, 1)):
+            if batch_size:
+                batch = _Batch(self.generator, self.discriminator, first, batch_size)
+                step = Recorded(partial(self._step, batch), self._latent_streams[0])
+                self._plan.append((batch, step, times))
 
     @torch.no_grad()
-    def step(self, real: Tensor, latents: Tensor) -> "Step":
-        """One discriminator step and one generator step on the same generated batch (claim T4).
+    def epoch(self) -> None:
+        """Train on every image once, in an order of each run's own."""
+        orders = [torch.randperm(len(self._images), generator=stream) for stream in self._order_streams]
+        self._order.copy_(torch.stack(orders))
+        self._step_number.zero_()
+        for batch, step, times in self._plan:
+            batch.columns.copy_(batch.first_columns)
+            for _ in range(times):
+                step()
 
-        `real` is `[run, batch, pixels]`, `latents` `[run, batch, latent]`.
-        """
-        batch = real.shape[1]
-        generated = self.generator.forward(latents)
-        fake = generated[-1]
+    def _step(self, batch: "_Batch") -> None:
+        """One step of both players on the same generated batch (claim T4). It finds its place by counting."""
+        chosen = self._order.index_select(1, batch.columns).flatten()
+        batch.real.copy_(self._images.index_select(0, chosen).view_as(batch.real))
+        self._draw(batch.latents)
+        batch.generated.forward()
 
-        judged = self.discriminator.forward(torch.cat([real, fake], 1))
-        real_logits, fake_logits = judged[-1].squeeze(-1).split(batch, 1)
-        discriminator_loss, pull = _gradient(
-            lambda real, fake: self.objective.discriminator(real, fake, self.real_label),
-            real_logits,
-            fake_logits,
+        batch.judged.forward()
+        discriminator_loss, pulls = _gradient(
+            lambda real, fake: self._objective.discriminator(real, fake, self._real_label),
+            *batch.logits.split(batch.size, 1),
         )
-        self.discriminator.backward(judged, torch.cat(pull, 1).unsqueeze(-1), weights=True, inputs=False)
-        self._optimizers[1].step()
+        batch.judged.backward(torch.cat(pulls, 1).unsqueeze(-1))
+        self.discriminator.optimizer.step()
 
-        judged = self.discriminator.forward(fake)
-        fake_logits = judged[-1].squeeze(-1)
-        generator_loss, (pull_fake,) = _gradient(self.objective.generator, fake_logits)
-        at_images = self.discriminator.backward(judged, pull_fake.unsqueeze(-1), weights=False, inputs=True)
-        self.generator.backward(generated, at_images, weights=True, inputs=False)
-        norm = self.generator.gradient_norm()
-        self._optimizers[0].step()
-        return Step(discriminator_loss, generator_loss, norm, real_logits, fake_logits)
+        batch.judged_anew.forward()
+        generator_loss, (pull,) = _gradient(self._objective.generator, batch.fake_logits)
+        batch.generated.backward(batch.judged_anew.backward(pull.unsqueeze(-1)))
+        gradient_norm = torch.linalg.vector_norm(self.generator.gradient, dim=1)
+        self.generator.optimizer.step()
+
+        self.log["real_logits"].index_copy_(1, batch.columns, batch.logits[:, : batch.size])
+        self.log["fake_logits"].index_copy_(1, batch.columns, batch.fake_logits)
+        for name, values in zip(STEP_VALUES, (discriminator_loss, generator_loss, gradient_norm), strict=True):
+            self.log[name].index_copy_(1, self._step_number, values.unsqueeze(1))
+        batch.columns += batch.size
+        self._step_number += 1
+
+    def _draw(self, latents: Tensor) -> None:
+        """Standard normal latents from each run's own stream; on a GPU from the population's."""
+        if latents.is_cuda:
+            latents.normal_(generator=self._latent_streams[0])
+            return
+        for rows, stream in zip(latents, self._latent_streams, strict=True):
+            rows.copy_(torch.randn(rows.shape, generator=stream))
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a step is remembered by: three values `[run]`, and logits `[run, batch]`.
+class _Player(Perceptrons):
+    """Networks that learn, each from its own row of `gradient`; on the device and of the type of `like`."""
 
-    Real logits are those of the discriminator's step, fake ones those of the generator's, right after it.
+    def __init__(
+        self,
+        architecture: Architecture,
+        settings: "study.Optimizer",
+        randoms: Sequence[torch.Generator],
+        like: Tensor,
+    ) -> None:
+        super().__init__(architecture, randoms, like.device, like.dtype)
+        self.gradient = torch.zeros_like(self.parameters)
+        self.optimizer = OPTIMIZERS[settings.name](self.parameters, self.gradient, settings)
+
+
+class _Batch:
+    """The memory of a step over one size of batch, and the passes through it.
+
+    `columns` are the batch's places in the epoch, from `first` on. `images` holds real ones, then generated ones,
+    `[run, 2 * batch, pixel]`.
     """
 
-    discriminator_loss: Tensor
-    generator_loss: Tensor
-    generator_gradient_norm: Tensor
-    real_logits: Tensor
-    fake_logits: Tensor
+    def __init__(self, generator: _Player, discriminator: _Player, first: int, size: int) -> None:
+        def memory(*shape: int) -> Tensor:
+            return generator.parameters.new_empty(len(generator.parameters), *shape)
+
+        self.size = size
+        self.first_columns = torch.arange(first, first + size, device=generator.parameters.device)
+        self.columns = self.first_columns.clone()
+        self.latents = memory(size, generator.architecture.widths[0])
+        images = memory(2 * size, generator.architecture.widths[-1])
+        self.real, fake = images.split(size, 1)
+        self.logits, self.fake_logits = memory(2 * size), memory(size)
+        self.generated = Pass(generator, self.latents, fake, gradient=generator.gradient)
+        self.judged = Pass(discriminator, images, self.logits.unsqueeze(-1), gradient=discriminator.gradient)
+        self.judged_anew = Pass(discriminator, fake, self.fake_logits.unsqueeze(-1), to_inputs=True)
 
 
 def train(
@@ -153,16 +221,16 @@ def train(
     # and lie thirty orders of magnitude below Adam's epsilon.
     torch.set_flush_denormal(True)
     started = time.perf_counter()
-    images = images.flatten(1).to(device)
-    population = Population(variant, seeds, images.shape[1], device)
+    population = Population(variant, seeds, scale(images.flatten(1).to(device)))
     runs = [Run(seed) for seed in seeds]
     for epoch in range(1, variant.epochs + 1):
-        measured = _epoch(population, images, variant.batch_size, quantiles)
-        finite = population.generator.finite() & population.discriminator.finite()
+        population.epoch()
+        measured = {name: values.tolist() for name, values in _measure(population.log, quantiles).items()}
+        finite = (population.generator.finite() & population.discriminator.finite()).tolist()
         for index, run in enumerate(runs):
             if run.failure is not None:
                 continue
-            row = {name: values[index].item() for name, values in measured.items()}
+            row = {name: values[index] for name, values in measured.items()}
             broken = [name for name, value in row.items() if not np.isfinite(value)]
             if broken or not finite[index]:
                 what = broken[0].replace("_", " ") if broken else "weights"
@@ -178,36 +246,20 @@ def train(
     return runs
 
 
-def _epoch(population: Population, images: Tensor, batch_size: int, quantiles: Sequence[float]) -> dict[str, Tensor]:
-    """One pass over the images; the epoch's means over steps and quantiles of its fake logits, each `[run]`."""
-    order = population.draw_order(len(images))
-    steps = []
-    for chosen in order.split(batch_size, 1):
-        real = scale(images.index_select(0, chosen.flatten())).view(*chosen.shape, -1)
-        steps.append(population.step(real, population.draw_latents(chosen.shape[1])))
-
-    def mean(name: str) -> Tensor:
-        return torch.stack([getattr(step, name) for step in steps], 1).mean(1)
-
-    real_logits = torch.cat([step.real_logits for step in steps], 1)
-    fake_logits = torch.cat([step.fake_logits for step in steps], 1)
+def _measure(log: dict[str, Tensor], quantiles: Sequence[float]) -> dict[str, Tensor]:
+    """An epoch's means over steps and quantiles of its fake logits, each `[run]`."""
     measured = {
-        "discriminator_loss": mean("discriminator_loss"),
-        "generator_loss": mean("generator_loss"),
-        "real_probability": probability(real_logits).mean(1),
-        "fake_probability": probability(fake_logits).mean(1),
-        "generator_gradient_norm": mean("generator_gradient_norm"),
+        "discriminator_loss": log["discriminator_loss"].mean(1),
+        "generator_loss": log["generator_loss"].mean(1),
+        "real_probability": probability(log["real_logits"]).mean(1),
+        "fake_probability": probability(log["fake_logits"]).mean(1),
+        "generator_gradient_norm": log["generator_gradient_norm"].mean(1),
     }
-    for quantile in quantiles:
-        values = torch.stack([torch.quantile(logits, quantile) for logits in fake_logits])
-        measured[f"fake_logit_q{100 * quantile:02g}"] = values
-    return measured
-
-
-def _optimizer(network: Perceptrons, settings: "Optimizer") -> torch.optim.Optimizer:
-    network.parameters.grad = network.gradient
-    options = settings.model_dump(exclude={"name"}, exclude_none=True)
-    return OPTIMIZERS[settings.name]([network.parameters], fused=True, **options)
+    points = torch.tensor(quantiles, dtype=log["fake_logits"].dtype, device=log["fake_logits"].device)
+    values = torch.stack([torch.quantile(logits, points) for logits in log["fake_logits"]], 1)
+    return measured | {
+        f"fake_logit_q{100 * quantile:02g}": row for quantile, row in zip(quantiles, values, strict=True)
+    }
 
 
 def _gradient(loss: Callable[..., Tensor], *logits: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -1,4 +1,4 @@
-"""Where work is done: processes on cores, each with one thread, or this process when there is a GPU."""
+"""Where work is done on one machine: processes on its cores, each with one thread, or this process with its GPU."""
 
 import multiprocessing
 import os
@@ -7,8 +7,9 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 
@@ -36,21 +37,79 @@ def choose_device(compute: "Compute") -> str:
     return device
 
 
-def count_workers(compute: "Compute", tasks: int) -> int:
-    """How many processes to use: one per core that this process may run on, never more than there are tasks."""
-    wanted = count_cores() if compute.workers == "auto" else compute.workers
-    return max(1, min(wanted, tasks))
-
-
 def describe_hardware(device: str) -> dict[str, str | int]:
-    """What the work runs on: device, its name and the cores at hand."""
-    name = torch.cuda.get_device_name() if device == "cuda" else _processor_name()
-    return {"device": device, "name": name, "cores": count_cores()}
+    """What this process computes on: device, its name, the cores at hand, and the path that matrix products take."""
+    if device == "cuda":
+        name, path = torch.cuda.get_device_name(), "cuBLAS"
+    else:
+        library = "MKL" if torch.backends.mkl.is_available() else "BLAS"
+        name, path = _processor_name(), f"{library}, {torch.backends.cpu.get_cpu_capability()}"
+    return {"device": device, "name": name, "cores": count_cores(), "arithmetic": f"float32 ({path})"}
+
+
+def versions() -> dict[str, str]:
+    """Of what decides a result's last digits."""
+    return {"python": platform.python_version(), "torch": torch.__version__}
 
 
 def count_cores() -> int:
     """The cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item]]:
+    """Consecutive shares of `most` items or fewer, of equal size but for one, each worker having as many shares."""
+    rounds = -(-len(items) // (workers * most))
+    shares = min(len(items), workers * rounds)
+    ends = [len(items) * share // shares for share in range(shares + 1)]
+    return [items[start:end] for start, end in pairwise(ends)]
+
+
+class Crew(Protocol):
+    """Who does the work: `workers` tasks at a time, each on a `device` of its own."""
+
+    device: str
+    workers: int
+
+    def run(
+        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
+    ) -> Iterator[Result]:
+        """Yield `task(shared, item, tick)` of every item as it is done; what a task ticks arrives at `on_tick` here.
+
+        `task` is a module's function; `shared` goes to each worker once.
+        """
+
+
+class Cores:
+    """Single-threaded processes on this machine's cores."""
+
+    device = "cpu"
+
+    def __init__(self, compute: "Compute") -> None:
+        self.workers = count_cores() if compute.workers == "auto" else compute.workers
+
+    def run(
+        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
+    ) -> Iterator[Result]:
+        yield from on_cores(task, items, shared, self.workers, on_tick)
+
+
+class Gpu:
+    """This process with this machine's GPU."""
+
+    device = "cuda"
+    workers = 1
+
+    def run(
+        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
+    ) -> Iterator[Result]:
+        for item in items:
+            yield task(shared, item, on_tick)
+
+
+def local_crew(compute: "Compute") -> Crew:
+    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there."""
+    return Gpu() if choose_device(compute) == "cuda" else Cores(compute)
 
 
 def on_cores(
@@ -60,14 +119,12 @@ def on_cores(
     workers: int,
     on_tick: Tick,
 ) -> Iterator[Result]:
-    """Yield `task(shared, item, tick)` of every item as it is done, computed by single-threaded processes.
-
-    `task` is a module's function; `shared` goes to each process once. What a task ticks arrives at `on_tick` here.
-    One thread each: two threads of one process collapse as soon as anything else runs on the machine.
-    """
+    """Do as a Crew in as many processes; no more are started than there are items."""
+    if not items:
+        return
     context = multiprocessing.get_context("spawn")
     ticks = context.Queue()
-    with ProcessPoolExecutor(workers, context, _prepare, (shared, ticks)) as pool:
+    with ProcessPoolExecutor(min(workers, len(items)), context, _prepare, (shared, ticks)) as pool:
         pending = {pool.submit(_work, task, item) for item in items}
         try:
             while pending:
@@ -89,8 +146,13 @@ _process: dict[str, Any] = {}
 
 
 def _prepare(shared: Any, ticks: "multiprocessing.Queue[int]") -> None:
-    torch.set_num_threads(1)
+    one_thread()
     _process.update(shared=shared, tick=ticks.put)
+
+
+def one_thread() -> None:
+    """Compute on this thread alone: two of one process collapse as soon as anything else runs on the machine."""
+    torch.set_num_threads(1)
 
 
 def _work(task: Callable[[Any, Item, Tick], Result], item: Item) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 from gan import errors
 from gan.data import checksum, load
 from gan.files import write, write_json
-from gan.runs import gather, history_table
+from gan.runs import common, gather, history_table
 from gan.study import load_study
 from gan.trainer import code_checksum, train_variant
 
@@ -25,8 +25,8 @@ def main(variant: str) -> None:
         "variant": variant,
         "parameters": recipe.model_dump(mode="json"),
         "checksums": {"code": code_checksum(), "data": trained_on},
-        "hardware": trained.hardware,
-        "versions": trained.versions,
+        "hardware": {**common(of["hardware"] for of in records), "workers": trained.workers},
+        "versions": common(of["versions"] for of in records),
         "seconds": time.perf_counter() - started,
         "runs": [{name: of[name] for name in shown} for of in records],
     }

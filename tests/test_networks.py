@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan.networks import Architecture, Perceptrons
+from gan.networks import Architecture, Pass, Perceptrons
 from gan.randomness import random_generator
 
 GENERATOR = Architecture((7, 12, 9), 0.0, bounded=True)
@@ -31,20 +31,33 @@ def as_module(network: Perceptrons, run: int) -> nn.Sequential:
 
 @pytest.mark.parametrize("architecture", [GENERATOR, DISCRIMINATOR])
 def test_forward_and_backward_equal_autograd(architecture: Architecture) -> None:
-    network = make(architecture, [3, 4])
+    network, gradient = make(architecture, [3, 4]), make(architecture, [5, 6])
     inputs = torch.randn(2, 6, architecture.widths[0], dtype=torch.float64)
     pull = torch.randn(2, 6, architecture.widths[-1], dtype=torch.float64)
-    outputs = network.forward(inputs)
-    at_inputs = network.backward(outputs, pull, weights=True, inputs=True)
-    gradients = Perceptrons.__new__(Perceptrons)
-    gradients.__dict__ = {**network.__dict__, "_weights": network._gradients}
+    batch = Pass(network, inputs, gradient=gradient.parameters, to_inputs=True)
+    outputs = batch.forward()
+    at_inputs = batch.backward(pull.clone())
     for run in range(2):
         module, leaf = as_module(network, run), inputs[run].clone().requires_grad_()
         expected = module(leaf)
         expected.backward(pull[run])
-        torch.testing.assert_close(outputs[-1][run], expected.detach(), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(outputs[run], expected.detach(), rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(at_inputs[run], leaf.grad, rtol=1e-12, atol=1e-14)
-        for name, part in gradients.state(run).items():
-            torch.testing.assert_close(
-                part, module.get_parameter(name.removeprefix("model.")).grad, rtol=1e-12, atol=1e-14
-            )
+        for name, part in gradient.state(run).items():
+            expected_part = module.get_parameter(name.removeprefix("model.")).grad
+            torch.testing.assert_close(part, expected_part, rtol=1e-12, atol=1e-14)
+
+
+def test_a_pass_uses_only_memory_it_was_given() -> None:
+    """A second batch through the same pass must not show a trace of the first; the weights' gradient is optional."""
+    network = make(DISCRIMINATOR, [3])
+    inputs, pull = torch.randn(1, 6, 9, dtype=torch.float64), torch.randn(1, 6, 1, dtype=torch.float64)
+    expected = (fresh := Pass(network, inputs, to_inputs=True)).forward().clone(), fresh.backward(pull.clone()).clone()
+    reused_inputs, output = torch.randn_like(inputs), torch.empty(1, 6, 1, dtype=torch.float64)
+    reused = Pass(network, reused_inputs, output, to_inputs=True)
+    reused.forward()
+    reused.backward(pull.clone())
+    reused_inputs.copy_(inputs)
+    assert torch.equal(reused.forward(), expected[0])
+    assert torch.equal(output, expected[0])
+    assert torch.equal(reused.backward(pull.clone()), expected[1])

@@ -43,7 +43,7 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES)
                 for name, kind, first, second in hypotheses
             ],
         },
-        "compute": {"device": "auto", "workers": "auto"},
+        "compute": {"engine": "local", "device": "auto", "workers": "auto", "population": "auto", "gpu_share": 1.0},
         "tracking": {"experiment": "gan-objectives", "timeout_seconds": 30},
     })  # fmt: skip
 

@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from gan import runs, trainer
-from gan.runs import RunError, gather, history_table, load_generator
-from gan.study import Compute, Study
+from gan.runs import RunError, common, gather, history_table, load_generator
+from gan.study import Study
 from gan.trainer import Trained, run_key, train_variant
+from gan.workers import Cores
 
 QUANTILES = (0.05, 0.5)
 
 
 def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained:
-    compute = Compute(device="cpu", workers=changes.pop("workers", 2))
+    own = {name: changes.pop(name) for name in ("workers", "population", "engine") if name in changes}
+    compute = study.compute.model_copy(update=own)
     variant = study.variants["cewl"].model_copy(update=changes)
     return train_variant("test", variant, images, "data", QUANTILES, compute, store)
 
@@ -24,35 +26,38 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_number_of_workers_changes_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
-    for workers in (1, 2):
-        trained = train(study, images, tmp_path / f"store-{workers}", workers=workers)
-        assert trained.hardware["workers"] == workers
-        gather(trained.kept, tmp_path / f"runs-{workers}")
-    assert contents(tmp_path / "runs-1") == contents(tmp_path / "runs-2")
-    assert len(contents(tmp_path / "runs-1")) == 3 * 3
+def test_neither_workers_nor_populations_change_a_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+    for workers, population in ((1, 3), (1, 2), (2, "auto"), (2, 1)):
+        name = f"{workers}-{population}"
+        trained = train(study, images, tmp_path / name, workers=workers, population=population)
+        assert trained.workers == workers
+        gather(trained.kept, tmp_path / f"runs-{name}")
+    first, *others = (contents(folder) for folder in tmp_path.glob("runs-*"))
+    assert len(others) == 3
+    assert all(other == first for other in others)
+    assert len(first) == 3 * 3
 
 
 def test_only_what_is_missing_is_trained(
     study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[int]] = []
-    real = trainer.on_cores
+    real = Cores.run
 
-    def listening(task, items, *rest):
-        asked.append(list(items))
-        return real(task, items, *rest)
+    def listening(self, task, items, *rest):
+        asked.append([seed for share in items for seed in share])
+        return real(self, task, items, *rest)
 
-    monkeypatch.setattr(trainer, "on_cores", listening)
+    monkeypatch.setattr(Cores, "run", listening)
     store = tmp_path / "store"
     train(study, images, store, seeds=(0, 1))
     train(study, images, store, seeds=(0, 1))
     trained = train(study, images, store, seeds=(0, 2, 1))
-    assert asked == [[0, 1], [2]]
+    assert asked == [[0, 1], [], [2]]
     damaged = trained.kept[next(iter(trained.kept))] / runs.generator_file(2)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     train(study, images, store, seeds=(0, 2, 1))
-    assert asked[2:] == [[0]]
+    assert asked[3:] == [[0]]
 
 
 def test_a_key_is_the_runs_identity(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +78,7 @@ def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.
     folder = tmp_path / "runs"
     records = gather(train(study, images, tmp_path / "store").kept, folder)
     assert [record["seed"] for record in records] == [0, 1, 2]
+    assert {record["hardware"]["device"] for record in records} == {"cpu"}
     assert "seconds" not in (folder / "seed-0/run.json").read_text()
     table = history_table(records)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in range(3) for e in (1, 2)]
@@ -96,8 +102,14 @@ def test_a_generator_loads_into_the_tutorials_module(study: Study, images: torch
 
 def test_a_failed_run_is_kept_with_its_cause(tmp_path: Path) -> None:
     run = trainer.training.Run(3, failure={"epoch": 2, "cause": "weights not finite"})
-    runs.keep(run, tmp_path / "kept")
+    runs.keep(run, tmp_path / "kept", {})
     (record,) = gather({"k": tmp_path / "kept"}, tmp_path / "runs")
     assert record["status"] == "failed"
     assert json.loads((tmp_path / "runs/seed-3/run.json").read_text())["failure"]["epoch"] == 2
     assert history_table([record]).empty
+
+
+def test_where_runs_come_from_is_told_whole() -> None:
+    here, there = {"device": "cpu", "cores": 2}, {"device": "cpu", "cores": 8}
+    assert common([here, here]) == here
+    assert common([here, there]) == {"device": "cpu", "cores": "2 / 8"}

@@ -1,5 +1,6 @@
 """Training against the tutorial's own loop, against itself a second time, and alone against in a population."""
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,8 @@ from torch import nn
 from gan.pixels import scale
 from gan.randomness import random_generator
 from gan.study import Variant
-from gan.training import Population, Run, train
+from gan.training import Population, Run, memory_per_run, train
+from gan.tutorial import Tutorial
 
 QUANTILES = (0.05, 0.5)
 
@@ -30,57 +32,48 @@ def same(first: Run, second: Run) -> bool:
     )
 
 
-def in_words_of_the_tutorial(population: Population, run: int, variant: Variant) -> tuple[nn.Module, nn.Module]:
-    """The tutorial's modules with one run's initial weights."""
+def as_tutorial(population: Population, run: int) -> Tutorial:
+    """The tutorial's loop over torch's modules with one run's initial weights."""
     nets = []
     for network, end in ((population.generator, nn.Tanh()), (population.discriminator, nn.Sigmoid())):
-        widths = network.architecture.widths
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
+        for inputs, outputs in pairwise(network.architecture.widths):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(network.architecture.negative_slope)]
         layers[-1] = end
         module = nn.Sequential(*layers).to(network.parameters.dtype)
         module.load_state_dict({k.removeprefix("model."): v for k, v in network.state(run).items()})
         nets.append(module)
-    return nets[0], nets[1]
+    return Tutorial(*nets)
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
 @pytest.mark.parametrize("bias", [0.0, -20.0, -30.0])
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-8), (torch.float32, 2e-3)])
-def test_steps_are_the_tutorials(
+def test_an_epoch_is_the_tutorials(
     variant: Variant, images: torch.Tensor, objective: str, bias: float, dtype: torch.dtype, rtol: float
 ) -> None:
     """Same initial weights, images and latents; also where a sure discriminator (negative bias) saturates the loss."""
     variant = variant.model_copy(update={"objective": objective})
-    population = Population(variant, [4, 9], 784, dtype=dtype)
-    population.discriminator._weights[-1].fill_(bias)
-    g, d = in_words_of_the_tutorial(population, 1, variant)
-    optimizer_g, optimizer_d = torch.optim.Adam(g.parameters(), lr=2e-4), torch.optim.Adam(d.parameters(), lr=2e-4)
-    criterion = nn.BCELoss()
-    order, draws = random_generator(9, "order"), random_generator(9, "latents")
-    mine = population.draw_order(len(images))
-    for start in range(0, 96, 16):
-        real = scale(images.flatten(1)[mine[:, start : start + 16]]).to(dtype)
-        step = population.step(real, population.draw_latents(16))
-        if start == 0:
-            assert torch.equal(mine[1], torch.randperm(len(images), generator=order))
-        z = torch.randn(16, 8, generator=draws).to(dtype)
-        ones, zeros = torch.ones(16, 1, dtype=dtype), torch.zeros(16, 1, dtype=dtype)
-        fake = g(z)
-        d_loss = criterion(d(real[1]), ones) + criterion(d(fake.detach()), zeros)
-        optimizer_d.zero_grad()
-        d_loss.backward()
-        optimizer_d.step()
-        g_loss = -criterion(d(fake), zeros) if objective == "minimax" else criterion(d(fake), ones)
-        optimizer_g.zero_grad()
-        g_loss.backward()
-        norm = torch.stack([p.grad.norm() for p in g.parameters()]).norm()
-        optimizer_g.step()
-        torch.testing.assert_close(step.discriminator_loss[1], d_loss.detach(), rtol=rtol, atol=0)
-        torch.testing.assert_close(step.generator_loss[1], g_loss.detach(), rtol=rtol, atol=0)
-        torch.testing.assert_close(step.generator_gradient_norm[1], norm, rtol=rtol, atol=0)
-    for module, network in ((g, population.generator), (d, population.discriminator)):
+    scaled = scale(images.flatten(1))[:104].to(dtype)
+    population = Population(variant, [4, 9], scaled)
+    population.discriminator.layers[-1][1].fill_(bias)
+    tutorial = as_tutorial(population, 1)
+    population.epoch()
+    losses, norms = [], []
+    latents = random_generator(9, "latents")
+    for chosen in torch.randperm(104, generator=random_generator(9, "order")).split(16):
+        z = torch.randn(len(chosen), 8, generator=latents).to(dtype)
+        losses.append(torch.stack(tutorial.step(scaled[chosen], z, minimax=objective == "minimax")))
+        norms.append(nn.utils.get_total_norm([p.grad for p in tutorial.generator.parameters()]))
+    log = population.log
+    assert len(losses) == 7, "six whole batches and a smaller one"
+    mine = torch.stack([log["discriminator_loss"][1], log["generator_loss"][1]], 1)
+    torch.testing.assert_close(mine, torch.stack(losses), rtol=rtol, atol=0)
+    torch.testing.assert_close(log["generator_gradient_norm"][1], torch.stack(norms), rtol=rtol, atol=0)
+    for module, network in (
+        (tutorial.generator, population.generator),
+        (tutorial.discriminator, population.discriminator),
+    ):
         for name, part in module.state_dict().items():
             torch.testing.assert_close(
                 network.state(1)[f"model.{name}"], part, rtol=rtol, atol=1e-6 if dtype == torch.float32 else 1e-12
@@ -106,20 +99,24 @@ def test_a_seed_alone_equals_itself_in_any_population(
         assert not same(alone, together[(seeds.index(5) + 1) % len(seeds)])
 
 
-def test_seeds_share_weights_order_and_latents_across_variants(variant: Variant) -> None:
-    populations = [
-        Population(variant.model_copy(update={"objective": objective}), [3], 784) for objective in ("minimax", "cewl")
-    ]
-    first, second = populations
+def test_seeds_share_weights_order_and_latents_across_variants(variant: Variant, images: torch.Tensor) -> None:
+    first, second = (
+        Population(variant.model_copy(update={"objective": objective}), [3], scale(images.flatten(1)))
+        for objective in ("minimax", "cewl")
+    )
     assert torch.equal(first.generator.parameters, second.generator.parameters)
     assert torch.equal(first.discriminator.parameters, second.discriminator.parameters)
-    assert torch.equal(first.draw_order(50), second.draw_order(50))
-    assert torch.equal(first.draw_latents(16), second.draw_latents(16))
-    assert not torch.equal(first.draw_latents(16), first.draw_latents(16))
+    seen = []
+    for population in (first, second):
+        population.epoch()
+        seen.append([tensor.clone() for batch, *_ in population._plan for tensor in (batch.real, batch.latents)])
+    assert all(torch.equal(one, other) for one, other in zip(*seen, strict=True))
+    whole, rest = first._plan
+    assert not torch.equal(whole[0].latents[:, :8], rest[0].latents)
 
 
-def test_initial_weights_follow_torchs_default(variant: Variant) -> None:
-    population = Population(variant, [0], 784)
+def test_initial_weights_follow_torchs_default(variant: Variant, images: torch.Tensor) -> None:
+    population = Population(variant, [0], scale(images.flatten(1)))
     state = population.discriminator.state(0)
     for name in ("weight", "bias"):
         values = state[f"model.0.{name}"]
@@ -148,7 +145,7 @@ def test_one_broken_run_leaves_the_others_alone(
 
     def poisoned(self: Population, *args, **kwargs) -> None:
         initial(self, *args, **kwargs)
-        self.generator._weights[0][1, 0, 0] = float("nan")
+        self.generator.layers[0][0][1, 0, 0] = float("nan")
 
     monkeypatch.setattr(Population, "__init__", poisoned)
     broken = run_all(variant, [1, 2, 3], images)
@@ -158,6 +155,27 @@ def test_one_broken_run_leaves_the_others_alone(
     assert broken[1].failure == {"epoch": 1, "cause": "discriminator loss not finite"}
     assert broken[1].history == []
     assert broken[1].generators == {}
+
+
+def test_memory_grows_by_what_a_run_needs(variant: Variant) -> None:
+    """A population's tensors, counted one by one, are no more than predicted, nor much less."""
+    variant = variant.model_copy(update={"generator_hidden": (128, 256), "discriminator_hidden": (256, 128)})
+    images = torch.zeros(1000, 784)
+
+    def held(runs: int) -> int:
+        gc.collect()
+        before = {id(tensor) for tensor in gc.get_objects() if type(tensor) is torch.Tensor}
+        population = Population(variant, list(range(runs)), images)
+        storages = {
+            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+            for tensor in gc.get_objects()
+            if type(tensor) is torch.Tensor and id(tensor) not in before
+        }
+        del population
+        return sum(storages.values())
+
+    per_run, predicted = held(3) - held(2), memory_per_run(variant, 1000, 784)
+    assert predicted / 2 < per_run <= predicted
 
 
 def test_images_are_scaled_as_the_tutorial_does(images: torch.Tensor) -> None:

@@ -1,5 +1,6 @@
 """Work on several processes: every result arrives, ticks arrive, errors arrive."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from gan.errors import StudyError
 from gan.study import Compute
-from gan.workers import Tick, choose_device, count_cores, count_workers, describe_hardware, on_cores
+from gan.workers import Cores, Tick, choose_device, count_cores, describe_hardware, divide, on_cores
 
 
 def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
@@ -19,7 +20,8 @@ def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
 
 
 def compute(**changes: Any) -> Compute:
-    return Compute(**{"device": "cpu", "workers": "auto", **changes})
+    values = {"engine": "local", "device": "cpu", "workers": "auto", "population": "auto", "gpu_share": 1.0}
+    return Compute(**{**values, **changes})
 
 
 def test_results_and_ticks_arrive_from_single_threads() -> None:
@@ -34,11 +36,22 @@ def test_a_failing_task_raises_its_error() -> None:
         list(on_cores(work, [1, -1], 10, 2, lambda done: None))
 
 
-def test_workers_are_cores_but_no_more_than_tasks() -> None:
-    assert count_workers(compute(), 1000) == count_cores()
-    assert count_workers(compute(workers=3), 1000) == 3
-    assert count_workers(compute(workers=3), 2) == 2
-    assert count_workers(compute(), 0) == 1
+def test_workers_are_cores_unless_told() -> None:
+    assert Cores(compute()).workers == count_cores()
+    assert Cores(compute(workers=3)).workers == 3
+
+
+def test_shares_are_even_and_each_worker_has_as_many() -> None:
+    shares = divide(range(25), 2, 8)
+    assert [len(share) for share in shares] == [6, 6, 6, 7]
+    assert [item for share in shares for item in share] == list(range(25))
+    assert [list(share) for share in divide([5, 6], 4, 8)] == [[5], [6]]
+    assert [len(share) for share in divide(range(30), 1, 30)] == [30]
+    for items, workers, most in product(range(1, 40), range(1, 6), range(1, 10)):
+        sizes = [len(share) for share in divide(range(items), workers, most)]
+        assert sum(sizes) == items
+        assert max(sizes) <= most
+        assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +67,4 @@ def test_hardware_has_a_name() -> None:
     hardware = describe_hardware("cpu")
     assert hardware["name"]
     assert hardware["cores"] == count_cores()
+    assert "float32" in hardware["arithmetic"]

@@ -1,0 +1,88 @@
+"""The tutorial's loop in torch's usual way, one run at a time: what the engine is measured by and tested against."""
+
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn, optim
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import VisionDataset
+
+LATENT_DIM, PIXELS, BATCH_SIZE, LEARNING_RATE = 100, 28 * 28, 64, 2e-4
+
+
+class Digits(VisionDataset):
+    """Bytes in memory, given out as torchvision.datasets.MNIST does: a PIL image, transformed, and its label."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        scaled = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
+        super().__init__(root="", transform=scaled)
+        self._images, self._labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        image, label = self._images[index], int(self._labels[index])
+        assert self.transform is not None
+        return self.transform(Image.fromarray(image.numpy(), mode="L")), label
+
+
+def generator() -> nn.Module:
+    """Latents `[batch, latent]` to images `[batch, pixel]` in [-1, 1]."""
+    return nn.Sequential(
+        nn.Linear(LATENT_DIM, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, PIXELS), nn.Tanh()
+    )
+
+
+def discriminator() -> nn.Module:
+    """Images `[batch, pixel]` to probabilities `[batch, 1]`."""
+    return nn.Sequential(
+        nn.Linear(PIXELS, 256),
+        nn.LeakyReLU(0.2),
+        nn.Linear(256, 128),
+        nn.LeakyReLU(0.2),
+        nn.Linear(128, 1),
+        nn.Sigmoid(),
+    )
+
+
+class Tutorial:
+    """Two networks, two Adams, BCELoss and the step that the tutorial prints (claim T4)."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self._generator_adam = optim.Adam(generator.parameters(), lr=LEARNING_RATE)
+        self._discriminator_adam = optim.Adam(discriminator.parameters(), lr=LEARNING_RATE)
+        self._criterion = nn.BCELoss()
+
+    def step(self, real: Tensor, latents: Tensor, *, minimax: bool = False) -> tuple[Tensor, Tensor]:
+        """Both losses of one step on real images `[batch, pixel]` and latents `[batch, latent]`."""
+        ones = torch.ones(len(real), 1, dtype=real.dtype).to(real.device)
+        zeros = torch.zeros(len(real), 1, dtype=real.dtype).to(real.device)
+
+        fake = self.generator(latents)
+        on_real = self._criterion(self.discriminator(real), ones)
+        discriminator_loss = on_real + self._criterion(self.discriminator(fake.detach()), zeros)
+        self._discriminator_adam.zero_grad()
+        discriminator_loss.backward()
+        self._discriminator_adam.step()
+
+        judged = self.discriminator(fake)
+        generator_loss = -self._criterion(judged, zeros) if minimax else self._criterion(judged, ones)
+        self._generator_adam.zero_grad()
+        generator_loss.backward()
+        self._generator_adam.step()
+        return discriminator_loss.detach(), generator_loss.detach()
+
+
+def train(images: Tensor, labels: Tensor, epochs: int, device: torch.device | str) -> Tutorial:
+    """The tutorial's training of one run on images `[image, height, width]` of bytes."""
+    loader: DataLoader[Any] = DataLoader(Digits(images, labels), batch_size=BATCH_SIZE, shuffle=True)
+    tutorial = Tutorial(generator().to(device), discriminator().to(device))
+    for _ in range(epochs):
+        for real, _ in loader:
+            flat = real.view(-1, PIXELS).to(device)
+            tutorial.step(flat, torch.randn(len(flat), LATENT_DIM).to(device))
+    return tutorial
