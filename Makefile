@@ -7,9 +7,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
+export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help study variant quick pilot ui sync test test-slow format lock clean
+.PHONY: help study variant quick pilot bench ui sync test test-slow format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,10 @@ quick: .venv/ready  ## The whole pipeline in two minutes, in .scratch/; DATA=dig
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
 	@$(BIN)/python -m gan rehearse presets/pilot.yaml .scratch/pilot
 	@$(BIN)/python -m gan power .scratch/pilot/reports
+
+bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
+	@$(BIN)/dvc repro download
+	@$(BIN)/python -m gan bench
 
 ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or PORT)
 	-@$(BIN)/python -m stages.track --strict

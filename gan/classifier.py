@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FEATURES = 64
 DIGITS = 10
+LAYOUT = torch.channels_last  # in which a processor's convolutions run fastest, several times for small batches
 
 
 class ClassifierError(StudyError):
@@ -45,8 +46,7 @@ def train_classifier(images: Tensor, labels: Tensor, settings: "Classify") -> Cl
     torch.set_num_threads(1)  # the order of additions, and so the weights, must not depend on the number of cores
     torch.manual_seed(settings.seed)
     model = Classifier()
-    # Channels last is the layout in which a processor's convolutions run fastest.
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=LAYOUT)
     batches = -(-len(images) // settings.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, settings.epochs * batches)
@@ -58,7 +58,7 @@ def train_classifier(images: Tensor, labels: Tensor, settings: "Classify") -> Cl
             F.cross_entropy(logits, labels[chosen]).backward()
             optimizer.step()
             schedule.step()
-    return model.to(memory_format=torch.contiguous_format).eval()
+    return model.eval()
 
 
 def _shifted(images: Tensor, most: int) -> Tensor:
@@ -69,8 +69,11 @@ def _shifted(images: Tensor, most: int) -> Tensor:
 
 
 @torch.inference_mode()
-def classify(model: Classifier, images: Tensor, batch: int = 1000) -> tuple[Tensor, Tensor]:
-    """Features `[image, 64]` and predicted digits `[image]` of images `[image, 28, 28]` in [-1, 1]."""
+def classify(model: Classifier, images: Tensor, batch: int = 64) -> tuple[Tensor, Tensor]:
+    """Features `[image, 64]` and predicted digits `[image]` of images `[image, 28, 28]` in [-1, 1].
+
+    A `batch` is what a core's cache holds.
+    """
     results = [model(part.unsqueeze(1)) for part in images.split(batch)]
     return torch.cat([features for features, _ in results]), torch.cat([logits.argmax(1) for _, logits in results])
 
@@ -87,6 +90,6 @@ def load_classifier(folder: Path) -> Classifier:
     path = folder / "classifier.safetensors"
     if sha256(path) != read_json(folder / "classifier.json")["sha256"]:
         raise ClassifierError(f"{path} is damaged: `git checkout {folder}` or run the classify stage again")
-    model = Classifier()
+    model = Classifier().to(memory_format=LAYOUT)
     model.load_state_dict(load_file(path))
     return model.eval().requires_grad_(requires_grad=False)

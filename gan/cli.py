@@ -65,5 +65,23 @@ def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's repo
         print(f"{need['id']}: {need['seeds']} seeds (log ratio {need['mean']:+.3f}, sd {need['sd']:.3f})")
 
 
+@app.command()
+def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")] = 3) -> None:
+    """Measure training here: tutorial, engine and floor; written to reports/benchmark.json (minutes)."""
+    from rich.console import Console
+
+    from gan.benchmark import keep, measure, table
+    from gan.data import load
+    from gan.study import load_study
+    from gan.workers import local_crew
+
+    study, path = load_study(), Path("reports/benchmark.json")
+    images, labels = load(Path("data"), "train")
+    entry = measure(study.baseline, images, labels, local_crew(study.compute), repeats, print)
+    keep(entry, path)
+    Console().print(table(entry))
+    print(f"Kept in {path}; `make study` brings it into the report")
+
+
 def main() -> None:
     errors.run(app)

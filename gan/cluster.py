@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# A task that takes its worker down, for want of memory perhaps, is not to do so for ever.
+# A task that takes its worker down is not to do so for ever.
 RETRIES = 5
 
 
@@ -44,14 +44,15 @@ class Cluster:
                 runtime_env={"py_modules": [str(Path(gan.__file__).parent)]},
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise StudyError(f"no Ray cluster answers at RAY_ADDRESS: {str(error).splitlines()[0]}") from None
+            raise StudyError(f"no Ray cluster answers at RAY_ADDRESS: {_first_line(error)}") from None
         has = ray.cluster_resources()
         gpus = int(has.get("GPU", 0))
         if compute.device == "cuda" and not gpus:
             raise StudyError("compute.device is cuda, but the Ray cluster has no GPU: set it to auto or cpu")
         self.device = "cuda" if gpus and compute.device != "cpu" else "cpu"
         self._needs = {"num_cpus": 1, "num_gpus": compute.gpu_share if self.device == "cuda" else 0}
-        places = int(gpus / compute.gpu_share) if self.device == "cuda" else int(has.get("CPU", 1))
+        # Shares are of one GPU each: 0.3 fits thrice, and a tenth of it is left.
+        places = gpus * int(1 / compute.gpu_share) if self.device == "cuda" else int(has.get("CPU", 1))
         self.workers = max(1, places) if compute.workers == "auto" else compute.workers
 
     def run(
@@ -63,7 +64,7 @@ class Cluster:
             ray.get_runtime_context().get_node_id(), soft=False
         )
         ticker = ray.remote(_Ticker).options(num_cpus=0, scheduling_strategy=here).remote()
-        remote = ray.remote(_work).options(**self._needs, max_retries=RETRIES)
+        remote = ray.remote(**self._needs, max_retries=RETRIES)(_work)
         everywhere = ray.put(shared)
         waiting = list(items)
         pending: list[Any] = []
@@ -75,10 +76,14 @@ class Cluster:
                 on_tick(ray.get(ticker.take.remote()))
                 for reference in done:
                     yield ray.get(reference)
+            on_tick(ray.get(ticker.take.remote()))
         except ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+            raise error.cause from None
         except ray.exceptions.RayError as error:
-            raise StudyError(f"the Ray cluster lost a task {RETRIES + 1} times: {str(error).splitlines()[0]}") from None
+            kind = type(error).__name__
+            raise StudyError(
+                f"the Ray cluster failed, {RETRIES} retries included: {kind}: {_first_line(error)}"
+            ) from None
         finally:
             for reference in pending:
                 ray.cancel(reference, force=True)
@@ -101,7 +106,13 @@ class _Ticker:
 def _work(
     task: Callable[[Any, Item, Tick], Result], shared: Any, item: Item, ticker: Any, expected: dict[str, str]
 ) -> Result:
+    import ray
+
     if versions()["torch"] != expected["torch"]:
         raise StudyError(f"a machine of the Ray cluster has torch {versions()['torch']}, this one {expected['torch']}")
     one_thread()
-    return task(shared, item, ticker.add.remote)
+    return task(shared, item, lambda done: ray.get(ticker.add.remote(done)))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason given")

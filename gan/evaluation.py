@@ -18,10 +18,10 @@ from gan.classifier import Classifier, classify
 from gan.pixels import scale
 from gan.progress import progress
 from gan.randomness import random_generator
-from gan.workers import Cores, Tick
+from gan.workers import Crew, Tick
 
 if TYPE_CHECKING:
-    from gan.study import Compute, Evaluate, Variant
+    from gan.study import Evaluate, Variant
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,14 @@ def generate(parameters: dict[str, np.ndarray], latents: Tensor, side: int) -> T
     return x.view(-1, side, side)
 
 
-def evaluate_variant(
-    name: str, variant: "Variant", folder: Path, judge: Judge, side: int, compute: "Compute"
-) -> list[Scored]:
-    """Score every seed of a variant whose runs lie in `folder`; results in the order of its seeds."""
+def evaluate_variant(name: str, variant: "Variant", folder: Path, judge: Judge, side: int, crew: Crew) -> list[Scored]:
+    """Score every seed of a variant whose runs lie in `folder`; results in the order of its seeds.
+
+    The judge is on the crew's device.
+    """
     shared = (name, variant, folder, judge, side)
     with progress(f"evaluate {name}", len(variant.seeds), "runs") as tick:
-        if judge.device == "cpu":
-            scored = list(Cores(compute).run(score_run, variant.seeds, shared, tick))
-        else:
-            scored = [score_run(shared, seed, tick) for seed in variant.seeds]
+        scored = list(crew.run(score_run, variant.seeds, shared, tick))
     order = {seed: place for place, seed in enumerate(variant.seeds)}
     return sorted(scored, key=lambda result: order[result.row["seed"]])
 

@@ -51,6 +51,7 @@ class Results:
     floor: dict[str, Any]
     classifier: dict[str, Any]
     training: dict[str, dict[str, Any]]
+    benchmark: dict[str, dict[str, Any]]
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
     history: pd.DataFrame
@@ -87,6 +88,7 @@ class Results:
             floor=_json(reports / "floor.json"),
             classifier=_json(root / "models" / "classifier.json"),
             training={name: _json(reports / "training" / f"{name}.json") for name in variants},
+            benchmark=_json(reports / "benchmark.json"),
             metrics=metrics,
             snapshots=table("snapshots").merge(failed, how="left"),
             history=history.merge(failed, how="left"),
@@ -152,6 +154,7 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "collapsed": results.metrics.query("digits <= 1").groupby("variant", sort=False).size().to_dict(),
         "baseline": baseline,
         "training": results.training,
+        "benchmark": results.benchmark,
         "differences": {
             name: {key: value for key, value in flatten(record["parameters"]).items() if baseline.get(key) != value}
             for name, record in results.training.items()

@@ -1,5 +1,6 @@
 """Training a variant's seeds where they are missing: a finished run is kept under its key and trained only once."""
 
+import gc
 import hashlib
 import json
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def train_variant(
     shelf = store / f"{crew.device}-torch{torch.__version__}"
     kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
-    shared = (variant, images, tuple(quantiles), crew.device)
+    shared = (variant, images, tuple(quantiles), crew.device, compute.gpu_share)
     with progress(title, len(missing) * variant.epochs, "epochs") as tick:
         for trained, origin in crew.run(train_population, populations(missing, crew, compute), shared, tick):
             for run in trained:
@@ -81,26 +82,27 @@ def train_variant(
 
 def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Sequence[int]]:
     """The seeds in shares that are trained side by side, one share at a time on each worker."""
-    if not seeds:
-        return []
     most = compute.population
     if most == "auto":
-        most = MOST_ON_A_CORE if crew.device == "cpu" else len(seeds)
+        most = MOST_ON_A_CORE if crew.device == "cpu" else max(1, len(seeds))
     return divide(seeds, crew.workers, most)
 
 
 def train_population(
-    shared: tuple["Variant", torch.Tensor, Sequence[float], str], seeds: Sequence[int], tick: Tick
+    shared: tuple["Variant", torch.Tensor, Sequence[float], str, float], seeds: Sequence[int], tick: Tick
 ) -> tuple[list[training.Run], dict[str, Any]]:
     """Runs of some seeds, and where they come from. On a GPU the seeds are trained in turns if memory demands it."""
-    variant, images, quantiles, device = shared
+    variant, images, quantiles, device, gpu_share = shared
     most = len(seeds)
     if device == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        shared_bytes = images.numel() * torch.float32.itemsize
+        gc.collect()  # an earlier population, if it is still held, would be taken for somebody else's
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info()
+        usable = MEMORY_SHARE * min(free, gpu_share * total) - images.numel() * torch.float32.itemsize
         per_run = training.memory_per_run(variant, len(images), images[0].numel())
-        most = max(1, int((MEMORY_SHARE * free - shared_bytes) / per_run))
+        most = max(1, int(usable / per_run))
     trained: list[training.Run] = []
     for share in divide(seeds, 1, most):
         trained += training.train(variant, share, images, quantiles, device, tick)
+        gc.collect()  # recorded steps and their population refer to each other
     return trained, {"hardware": describe_hardware(device), "versions": versions()}

@@ -7,7 +7,6 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -61,8 +60,7 @@ def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item
     """Consecutive shares of `most` items or fewer, of equal size but for one, each worker having as many shares."""
     rounds = -(-len(items) // (workers * most))
     shares = min(len(items), workers * rounds)
-    ends = [len(items) * share // shares for share in range(shares + 1)]
-    return [items[start:end] for start, end in pairwise(ends)]
+    return [items[len(items) * share // shares : len(items) * (share + 1) // shares] for share in range(shares)]
 
 
 class Crew(Protocol):
@@ -108,7 +106,12 @@ class Gpu:
 
 
 def local_crew(compute: "Compute") -> Crew:
-    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there."""
+    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
+
+    Where params.yaml speaks of a cluster, this machine gives what it has.
+    """
+    if compute.engine != "local":
+        compute = compute.model_copy(update={"device": "auto", "workers": "auto"})
     return Gpu() if choose_device(compute) == "cuda" else Cores(compute)
 
 

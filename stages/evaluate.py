@@ -8,15 +8,16 @@ from gan.data import load
 from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
 from gan.files import write
 from gan.study import load_study
-from gan.workers import choose_device
+from gan.workers import local_crew
 
 
 def main(variant: str) -> None:
     study, reports = load_study(), Path("reports")
     recipe = study.variant(variant)
     images, _ = load(Path("data"), "test")
-    judge = Judge.of(load_classifier(Path("models")), images, study.evaluate, choose_device(study.compute))
-    scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], study.compute)
+    crew = local_crew(study.compute)
+    judge = Judge.of(load_classifier(Path("models")), images, study.evaluate, crew.device)
+    scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], crew)
     write(reports / f"metrics/{variant}.csv", metrics_table(scored).to_csv(index=False))
     write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
     write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))

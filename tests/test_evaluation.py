@@ -10,12 +10,14 @@ from PIL import Image
 from gan import runs
 from gan.classifier import Classifier
 from gan.evaluation import Judge, evaluate_variant, generate, metrics_table, sample_grid, snapshots_table
-from gan.networks import Perceptrons
+from gan.networks import Pass, Perceptrons
 from gan.randomness import random_generator
 from gan.study import Compute, Study, Variant
 from gan.training import Run, generator_architecture
+from gan.workers import Cores
 
 SIDE = 28
+ONE = Cores(Compute(engine="local", device="cpu", workers=1, population="auto", gpu_share=1.0))
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def make_runs(variant: Variant, folder: Path) -> None:
         state = {name: part.numpy() for name, part in network.state(0).items()}
         failure = {"epoch": 2, "cause": "weights not finite"} if seed == 2 else None
         generators = {epoch: state for epoch in variant.checkpoints if not (failure and epoch == 2)}
-        runs.keep(Run(seed, generators=generators, failure=failure), folder / "kept" / str(seed))
+        runs.keep(Run(seed, generators=generators, failure=failure), folder / "kept" / str(seed), {})
         kept[f"key{seed}"] = folder / "kept" / str(seed)
     runs.gather(kept, folder / "runs")
 
@@ -41,14 +43,13 @@ def test_generated_images_are_the_networks(variant: Variant) -> None:
     network = Perceptrons(generator_architecture(variant, SIDE**2), [random_generator(0, "test")])
     latents = torch.randn(5, 8)
     state = {name: part.numpy() for name, part in network.state(0).items()}
-    expected = network.forward(latents.unsqueeze(0))[-1].view(5, SIDE, SIDE)
+    expected = Pass(network, latents.unsqueeze(0)).forward().view(5, SIDE, SIDE)
     torch.testing.assert_close(generate(state, latents, SIDE), expected)
 
 
-def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+def test_every_seed_has_its_row(study: Study, variant: Variant, judge: Judge, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    compute = Compute(device="cpu", workers=2)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, compute)
+    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Cores(study.compute))
     table = metrics_table(scored)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
@@ -64,7 +65,7 @@ def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) 
     final = snapshots[(snapshots["seed"] == 1) & (snapshots["epoch"] == 2)]["fid"].item()
     assert final == table.loc[1, "fid"]
 
-    again = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Compute(device="cpu", workers=1))
+    again = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
     assert metrics_table(again).equals(table)
     assert sample_grid(again, 2) == sample_grid(scored, 2)
 
@@ -72,9 +73,8 @@ def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) 
 def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, judge: Judge, tmp_path: Path) -> None:
     """Equal generators under another name get equal scores, so a contrast has no noise from latents."""
     make_runs(variant, tmp_path)
-    compute = Compute(device="cpu", workers=1)
     tables = [
-        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, compute)).drop(columns="variant")
+        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE)).drop(columns="variant")
         for name in ("one", "other")
     ]
     assert tables[0].equals(tables[1])
@@ -82,7 +82,7 @@ def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, 
 
 def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, judge: Judge, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Compute(device="cpu", workers=1))
+    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
     (tmp_path / "grid.png").write_bytes(sample_grid(scored, 2))
     with Image.open(tmp_path / "grid.png") as picture:
         pixels = np.asarray(picture)

@@ -43,7 +43,8 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
         assert not set(study.baseline.seeds) & set(published.baseline.seeds)
     assert Path(study.data.mirrors["mnist"][0]).is_absolute()
     assert (folder / "gan/training.py").read_bytes() == (ROOT / "gan/training.py").read_bytes()
-    assert not any((folder / name).exists() for name in ("dvc.lock", "models", "reports", ".venv", ".git"))
+    assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
+    assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def write_inputs(root: Path, study: Study, failures=None, levels=LEVELS) -> None
         put(root / f"reports/training/{name}.json", {
             "variant": name, "parameters": variant.model_dump(mode="json"),
             "checksums": {"code": "ab" * 32, "data": "cd" * 32},
-            "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2, "workers": 2},
+            "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2, "workers": 2, "arithmetic": "float32"},
             "versions": {"python": "3.11.9", "torch": "2.15.0"}, "seconds": 241.7, "runs": records,
         })  # fmt: skip
         pixels = generator.integers(0, 255, (4 * 28, 16 * 28)).astype(np.uint8)
@@ -83,6 +83,12 @@ def write_inputs(root: Path, study: Study, failures=None, levels=LEVELS) -> None
         "coverage": 0.97, "digits": 10,
         "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
     })  # fmt: skip
+    spread = {"median": 6.125, "low": 5.875, "high": 6.25}
+    put(root / "reports/benchmark.json", {"Synthetic CPU, 2 cores": {
+        "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2},
+        **{name: {"seconds_per_run_epoch": spread, "peak_mib": 512.0} for name in ("tutorial", "engine", "floor")},
+        "ratio_to_tutorial": spread, "ratio_to_floor": spread, "mib_per_run": 12.25,
+    }})  # fmt: skip
     put(root / "models/classifier.json", {
         "accuracy": 0.9917, "sha256": "ef" * 32, "parameters": {"epochs": 5},
         "data": {"name": "mnist", "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
@@ -454,3 +460,20 @@ def test_numbers_that_are_missing_negative_or_tiny():
 )
 def test_markdown_is_escaped(text, escaped):
     assert report.escape_markdown(text) == escaped
+
+
+def test_speed_is_shown_and_an_unmeasured_gpu_is_named(tmp_path: Path) -> None:
+    study = make_study()
+    write_inputs(tmp_path, study)
+    path = tmp_path / "reports/benchmark.json"
+    report.write(study, tmp_path)
+    for name in ("report.md", "report.html"):
+        text = (tmp_path / "reports" / name).read_text()
+        assert "Synthetic CPU, 2 cores" in text
+        assert "6.1 (5.9 – 6.2)" in text
+        assert "not yet measured" in text
+    benchmark = json.loads(path.read_text())
+    (cpu,) = benchmark.values()
+    put(path, {**benchmark, "A GPU": {**cpu, "hardware": {"device": "cuda", "name": "A GPU", "cores": 16}}})
+    report.write(study, tmp_path)
+    assert "not yet measured" not in (tmp_path / "reports/report.md").read_text()

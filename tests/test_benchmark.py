@@ -1,0 +1,86 @@
+"""The benchmark: its floor against a counter of operations, its entries by kind, and a small one whole."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
+
+from gan import benchmark
+from gan.benchmark import bytes_per_step, keep, measure, operations_per_step, table
+from gan.files import read_json
+from gan.study import Study, Variant
+from gan.training import Population
+from gan.workers import Cores
+
+
+@pytest.fixture
+def tutorials(variant: Variant) -> Variant:
+    """The tutorial's networks and batch."""
+    changes = {
+        "generator_hidden": (128, 256), "discriminator_hidden": (256, 128), "latent_dim": 100, "batch_size": 64
+    }  # fmt: skip
+    return variant.model_copy(update=changes)
+
+
+def test_the_floor_counts_a_steps_operations(tutorials: Variant) -> None:
+    """Torch's own counter sees all products but those with the single column of logits."""
+    population = Population(tutorials, [0, 1], torch.rand(64, 784))
+    with FlopCounterMode(display=False) as counter:
+        population.epoch()
+    logits = 2 * 64 * 128 * (2 + 2 + 2 + 1 + 1)
+    assert counter.get_total_flops() / 2 == operations_per_step(tutorials, 784) - logits
+    assert operations_per_step(tutorials, 784) == pytest.approx(0.28e9, rel=0.01)
+
+
+def test_the_floor_counts_parameters_and_moments_once_each_way(tutorials: Variant) -> None:
+    parameters = 101 * 128 + 129 * 256 + 257 * 784 + 785 * 256 + 257 * 128 + 129
+    assert bytes_per_step(tutorials, 784) == pytest.approx(6 * 4 * parameters, rel=0.001)
+
+
+def entry(name: str, device: str = "cpu", **of: float) -> dict:
+    spread = {"median": 2.0, "low": 1.5, "high": 2.5}
+    return {
+        "hardware": {"device": device, "name": name, "cores": 2},
+        "tutorial": {"seconds_per_run_epoch": spread, "peak_mib": 300.0},
+        "engine": {"seconds_per_run_epoch": spread, "peak_mib": 700.0},
+        "floor": {"seconds_per_run_epoch": spread},
+        "ratio_to_tutorial": spread,
+        "ratio_to_floor": spread,
+        **of,
+    }
+
+
+def test_other_hardwares_entries_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.json"
+    keep(entry("A processor", round=1), path)
+    keep(entry("A GPU", device="cuda"), path)
+    keep(entry("A processor", round=2), path)
+    assert list(read_json(path)) == ["A processor, 2 cores", "A GPU"]
+    assert read_json(path)["A processor, 2 cores"]["round"] == 2
+
+
+def test_the_table_shows_medians_and_spread() -> None:
+    console = Console(record=True, width=100)
+    console.print(table(entry("A processor")))
+    text = console.export_text()
+    assert "ratio_to_tutorial" in text
+    assert "1.50 – 2.50" in text
+    assert "700 MiB" in text
+
+
+@pytest.mark.slow
+def test_a_small_benchmark(study: Study, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "SIZES", {"cpu": (1, 4, 16)})
+    said: list[str] = []
+    measured = measure(study.baseline, images, torch.zeros(200), Cores(study.compute), 1, said.append)
+    assert len(said) == 2
+    assert measured["work"]["runs"] == 12
+    tutored, trained = (measured[name]["seconds_per_run_epoch"]["median"] for name in ("tutorial", "engine"))
+    assert measured["ratio_to_tutorial"]["median"] == pytest.approx(tutored / trained)
+    floor = measured["floor"]["seconds_per_run_epoch"]["median"]
+    assert measured["ratio_to_floor"]["median"] == pytest.approx(trained / floor)
+    assert 0 < floor < trained < tutored
+    assert [size["runs"] for size in measured["sizes"]] == [1, 4, 16]
+    assert measured["engine"]["peak_mib"] > measured["tutorial"]["peak_mib"] > 50

@@ -1,0 +1,112 @@
+"""Work on a Ray cluster of several machines, simulated on this one: equal results, and losses made good."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gan.cluster import Cluster
+from gan.errors import StudyError
+from gan.runs import gather
+from gan.study import Study
+from gan.trainer import train_variant
+from gan.workers import Tick
+
+ray = pytest.importorskip("ray")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Any]:
+    """A head that computes nothing and two machines of one core each; RAY_ADDRESS names them."""
+    from ray.cluster_utils import Cluster as Simulated
+
+    simulated = Simulated(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        simulated.add_node(num_cpus=1)
+    os.environ["RAY_ADDRESS"] = simulated.address
+    yield simulated
+    ray.shutdown()
+    simulated.shutdown()
+    del os.environ["RAY_ADDRESS"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def train(study: Study, images: torch.Tensor, folder: Path, **compute: Any) -> dict[str, bytes]:
+    variant = study.variants["minimax"].model_copy(update={"seeds": (0, 1, 2, 3, 4)})
+    settings = study.compute.model_copy(update=compute)
+    trained = train_variant("test", variant, images, "data", (0.05, 0.5), settings, folder / "store")
+    gather(trained.kept, folder / "runs")
+    return contents(folder / "runs")
+
+
+def test_weights_are_those_of_this_machine(machines: Any, study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+    local = train(study, images, tmp_path / "local", engine="local")
+    remote = train(study, images, tmp_path / "ray", engine="ray", workers="auto", population=2)
+    assert len(local) == 5 * 3
+    assert remote == local
+
+
+def test_a_failing_task_raises_its_error(machines: Any, study: Study) -> None:
+    def fail(shared: Any, item: int, tick: Tick) -> None:
+        raise StudyError("no such luck")
+
+    with pytest.raises(StudyError, match=r"^no such luck$"):
+        list(Cluster(study.compute).run(fail, [1], None, lambda done: None))
+
+
+def test_another_torch_is_refused(machines: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan.cluster.versions", lambda: {"torch": "1.0"})
+    with pytest.raises(StudyError, match=r"^a machine of the Ray cluster has torch .*, this one 1\.0$"):
+        list(Cluster(study.compute).run(lambda *_: None, [1], None, lambda done: None))
+
+
+def test_a_killed_worker_and_a_lost_machine_cost_nothing(machines: Any, study: Study, tmp_path: Path) -> None:
+    """Of six tasks two are under way when one's worker is killed, and two again when the other's machine is lost."""
+
+    def work(shared: Path, item: int, tick: Tick) -> int:
+        marker = shared / f"{item}-{os.getpid()}-{ray.get_runtime_context().get_node_id()}"
+        marker.touch()
+        time.sleep(2)
+        tick(1)
+        return item * item
+
+    markers = tmp_path / "markers"
+    markers.mkdir()
+
+    def started() -> list[list[str]]:
+        return [path.name.split("-") for path in sorted(markers.iterdir(), key=lambda path: path.stat().st_mtime)]
+
+    def wait_for(count: int) -> list[list[str]]:
+        deadline = time.monotonic() + 120
+        while len(started()) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return started()
+
+    def disturb() -> None:
+        wait_for(2)
+        os.kill(int(started()[0][1]), signal.SIGKILL)
+        *_, (_, _, node) = wait_for(4)
+        (lost,) = (machine for machine in machines.worker_nodes if machine.node_id == node)
+        machines.remove_node(lost, allow_graceful=False)
+
+    crew = Cluster(study.compute.model_copy(update={"engine": "ray", "workers": 2}))
+    with ThreadPoolExecutor() as pool:
+        trouble = pool.submit(disturb)
+        ticks: list[int] = []
+        results = sorted(crew.run(work, list(range(6)), markers, ticks.append))
+        trouble.result()
+    assert results == [item * item for item in range(6)]
+    assert len(machines.worker_nodes) == 1
+    assert len(started()) >= 8, "two tasks were started twice"
+    assert sum(ticks) >= 6

@@ -1,0 +1,51 @@
+"""What holds on a GPU; skipped where there is none."""
+
+import pytest
+import torch
+
+from gan import recording
+from gan.study import Variant
+from gan.training import Run, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+SEEDS = list(range(8))
+EPOCHS = recording.WARM_UP + 3
+
+
+def run_all(variant: Variant, images: torch.Tensor, device: str) -> list[Run]:
+    # Enough epochs for the last, smaller batch of an epoch to be recorded and replayed, too.
+    variant = variant.model_copy(update={"epochs": EPOCHS, "snapshots": (2,)})
+    return train(variant, SEEDS, images, (0.05, 0.5), device, lambda done: None)
+
+
+def equal(first: list[Run], second: list[Run]) -> bool:
+    weights = (
+        torch.equal(torch.from_numpy(one.generators[EPOCHS][name]), torch.from_numpy(other.generators[EPOCHS][name]))
+        for one, other in zip(first, second, strict=True)
+        for name in one.generators[EPOCHS]
+    )
+    return all(weights) and [run.history for run in first] == [run.history for run in second]
+
+
+@pytest.mark.parametrize("objective", ["minimax", "non_saturating", "cewl"])
+def test_graphs_change_nothing(
+    variant: Variant, images: torch.Tensor, objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant = variant.model_copy(update={"objective": objective})
+    replayed = run_all(variant, images, "cuda")
+    monkeypatch.setattr(recording, "WARM_UP", 10**9)
+    called = run_all(variant, images, "cuda")
+    assert equal(replayed, called)
+
+
+def test_a_second_population_has_the_same_bits(variant: Variant, images: torch.Tensor) -> None:
+    assert equal(run_all(variant, images, "cuda"), run_all(variant, images, "cuda"))
+
+
+def test_runs_differ_from_the_processors_by_chance_alone(variant: Variant, images: torch.Tensor) -> None:
+    """Same initial weights and order of images, other latents: means over seeds agree within their spread."""
+    here, there = run_all(variant, images, "cuda"), run_all(variant, images, "cpu")
+    for name in ("discriminator_loss", "generator_loss", "real_probability", "fake_probability"):
+        ours, theirs = (torch.tensor([run.history[-1][name] for run in runs]) for runs in (here, there))
+        assert abs(ours.mean() - theirs.mean()) < 4 * (ours.std() + theirs.std() + 1e-6) / len(SEEDS) ** 0.5
