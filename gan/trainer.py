@@ -82,8 +82,9 @@ def train_variant(
 
 def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Sequence[int]]:
     """The seeds in shares that are trained side by side, one share at a time on each worker."""
-    most = compute.population
-    if most == "auto":
+    if compute.population != "auto":
+        most = compute.population
+    else:
         most = MOST_ON_A_CORE if crew.device == "cpu" else max(1, len(seeds))
     return divide(seeds, crew.workers, most)
 
