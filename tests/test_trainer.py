@@ -26,8 +26,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_neither_workers_nor_populations_change_a_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
     for workers, population in ((1, 3), (1, 2), (2, "auto"), (2, 1)):
+        torch.set_num_threads(workers)  # what the caller's process has is not the workers'
         name = f"{workers}-{population}"
         trained = train(study, images, tmp_path / name, workers=workers, population=population)
         assert trained.workers == workers
