@@ -5,6 +5,8 @@ environment. A task whose worker or machine is lost is done again elsewhere.
 """
 
 import logging
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +38,7 @@ class Cluster:
         except ImportError:
             raise StudyError("compute.engine is ray, which is not installed here: pip install ray") from None
         self._ray = ray
+        _reach(os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(
                 ignore_reinit_error=True,
@@ -112,6 +115,17 @@ def _work(
         raise StudyError(f"a machine of the Ray cluster has torch {versions()['torch']}, this one {expected['torch']}")
     one_thread()
     return task(shared, item, lambda done: ray.get(ticker.add.remote(done)))
+
+
+def _reach(address: str) -> None:
+    """StudyError if nobody listens at `host:port`, which ray itself would find out only after minutes."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():  # empty, or `auto`
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise StudyError(f"no Ray cluster answers at RAY_ADDRESS, {address}: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:

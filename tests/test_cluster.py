@@ -57,6 +57,12 @@ def test_weights_are_those_of_this_machine(machines: Any, study: Study, images: 
     assert remote == local
 
 
+def test_a_cluster_that_is_not_there_is_told(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(StudyError, match=r"^no Ray cluster answers at RAY_ADDRESS, 127\.0\.0\.1:9: .*refused"):
+        Cluster(study.compute)
+
+
 def test_a_failing_task_raises_its_error(machines: Any, study: Study) -> None:
     def fail(shared: Any, item: int, tick: Tick) -> None:
         raise StudyError("no such luck")
