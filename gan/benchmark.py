@@ -25,7 +25,7 @@ from gan import training, tutorial
 from gan.files import read_json, write_json
 from gan.networks import Architecture
 from gan.trainer import MOST_ON_A_CORE
-from gan.workers import Crew, Tick, describe_hardware, divide, on_cores, versions
+from gan.workers import Cores, Crew, Tick, describe_hardware, divide, versions
 
 if TYPE_CHECKING:
     from gan.study import Variant
@@ -75,7 +75,7 @@ def measure(
     threads = torch.get_num_threads()
 
     def taught(runs: int) -> list[Timed]:
-        return list(on_cores(_tutor, range(runs), (images, labels, threads, crew.device), 1, _silent))
+        return list(Cores(1).run(_tutor, range(runs), (images, labels, threads, crew.device), _silent))
 
     rounds: list[dict[str, float]] = []
     for repeat in range(1, repeats + 1):
@@ -155,7 +155,7 @@ def curve(variant: "Variant", images: Tensor, device: str) -> list[dict[str, flo
     steps = -(-len(images) // variant.batch_size)
     for runs in SIZES[device]:
         # A process of its own, for a process's peak never falls.
-        (timed,) = on_cores(_train, [range(runs)], (recipe, images, device), 1, _silent)
+        (timed,) = Cores(1).run(_train, [range(runs)], (recipe, images, device), _silent)
         seconds = (timed.end - timed.begin) / (runs * steps)
         points.append({"runs": runs, "milliseconds_per_run_step": 1e3 * seconds, "peak_mib": timed.peak_bytes / MIB})
     return points

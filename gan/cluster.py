@@ -7,19 +7,16 @@ environment. A task whose worker or machine is lost is done again elsewhere.
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import gan
 from gan.errors import StudyError
-from gan.workers import Tick, one_thread, versions
+from gan.workers import Item, Result, Task, Tick, one_thread, versions
 
 if TYPE_CHECKING:
     from gan.study import Compute
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # A task that takes its worker down is not to do so for ever.
 RETRIES = 5
@@ -36,7 +33,7 @@ class Cluster:
         try:
             import ray
         except ImportError:
-            raise StudyError("compute.engine is ray, which is not installed here: pip install ray") from None
+            raise StudyError("compute.engine is ray, which is not installed here: pip install 'gan[ray]'") from None
         self._ray = ray
         _reach(os.environ.get("RAY_ADDRESS", ""))
         try:
@@ -58,9 +55,7 @@ class Cluster:
         places = gpus * int(1 / compute.gpu_share) if self.device == "cuda" else int(has.get("CPU", 1))
         self.workers = max(1, places) if compute.workers == "auto" else compute.workers
 
-    def run(
-        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
-    ) -> Iterator[Result]:
+    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
         """Yield the results as they come in, in whatever order (see gan.workers.Crew)."""
         ray = self._ray
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -106,9 +101,7 @@ class _Ticker:
         return ticks
 
 
-def _work(
-    task: Callable[[Any, Item, Tick], Result], shared: Any, item: Item, ticker: Any, expected: dict[str, str]
-) -> Result:
+def _work(task: Task[Item, Result], shared: Any, item: Item, ticker: Any, expected: dict[str, str]) -> Result:
     import ray
 
     if versions()["torch"] != expected["torch"]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import torch
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Tick = Callable[[int], None]
+Task: TypeAlias = Callable[[Any, Item, Tick], Result]
 
 
 def choose_device(compute: "Compute") -> str:
@@ -69,9 +70,7 @@ class Crew(Protocol):
     device: str
     workers: int
 
-    def run(
-        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
-    ) -> Iterator[Result]:
+    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
         """Yield `task(shared, item, tick)` of every item as it is done; what a task ticks arrives at `on_tick` here.
 
         `task` is a module's function; `shared` goes to each worker once.
@@ -79,17 +78,34 @@ class Crew(Protocol):
 
 
 class Cores:
-    """Single-threaded processes on this machine's cores."""
+    """Single-threaded processes on this machine's cores; no more are started than there are items."""
 
     device = "cpu"
 
-    def __init__(self, compute: "Compute") -> None:
-        self.workers = count_cores() if compute.workers == "auto" else compute.workers
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
 
-    def run(
-        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
-    ) -> Iterator[Result]:
-        yield from on_cores(task, items, shared, self.workers, on_tick)
+    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
+        if not items:
+            return
+        context = multiprocessing.get_context("spawn")
+        ticks = context.Queue()
+        with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, ticks)) as pool:
+            pending = {pool.submit(_work, task, item) for item in items}
+            try:
+                while pending:
+                    done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                    _drain(ticks, on_tick)
+                    for future in done:
+                        yield future.result()
+            except BrokenProcessPool:
+                raise StudyError(
+                    "a worker process was killed, perhaps for want of memory: set compute.workers lower, run again"
+                ) from None
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        _drain(ticks, on_tick)  # a process that has ended has sent all its ticks
 
 
 class Gpu:
@@ -98,9 +114,7 @@ class Gpu:
     device = "cuda"
     workers = 1
 
-    def run(
-        self, task: Callable[[Any, Item, Tick], Result], items: Sequence[Item], shared: Any, on_tick: Tick
-    ) -> Iterator[Result]:
+    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
         for item in items:
             yield task(shared, item, on_tick)
 
@@ -110,39 +124,11 @@ def local_crew(compute: "Compute") -> Crew:
 
     Where params.yaml speaks of a cluster, this machine gives what it has.
     """
-    if compute.engine != "local":
-        compute = compute.model_copy(update={"device": "auto", "workers": "auto"})
-    return Gpu() if choose_device(compute) == "cuda" else Cores(compute)
-
-
-def on_cores(
-    task: Callable[[Any, Item, Tick], Result],
-    items: Sequence[Item],
-    shared: Any,
-    workers: int,
-    on_tick: Tick,
-) -> Iterator[Result]:
-    """Do as a Crew in as many processes; no more are started than there are items."""
-    if not items:
-        return
-    context = multiprocessing.get_context("spawn")
-    ticks = context.Queue()
-    with ProcessPoolExecutor(min(workers, len(items)), context, _prepare, (shared, ticks)) as pool:
-        pending = {pool.submit(_work, task, item) for item in items}
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                _drain(ticks, on_tick)
-                for future in done:
-                    yield future.result()
-        except BrokenProcessPool:
-            raise StudyError(
-                "a worker process was killed, perhaps for want of memory: set compute.workers lower, run again"
-            ) from None
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    _drain(ticks, on_tick)  # a process that has ended has sent all its ticks
+    local = compute.engine == "local"
+    device = choose_device(compute if local else compute.model_copy(update={"device": "auto"}))
+    if device == "cuda":
+        return Gpu()
+    return Cores(compute.workers if local and compute.workers != "auto" else count_cores())
 
 
 _process: dict[str, Any] = {}
@@ -158,7 +144,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _work(task: Callable[[Any, Item, Tick], Result], item: Item) -> Result:
+def _work(task: Task[Item, Result], item: Item) -> Result:
     return task(_process["shared"], item, _process["tick"])
 
 

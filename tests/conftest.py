@@ -1,15 +1,20 @@
 """What tests share: a small valid study, and threads as the workers have them."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
+from torch import nn
 
+from gan.networks import Perceptrons
 from gan.rehearsal import lay_over
 from gan.study import Study, Variant, load_study
+from gan.training import Run
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
@@ -64,3 +69,31 @@ def images() -> torch.Tensor:
     """200 images of noise, uint8 `[image, 28, 28]`: a last batch of 8 is part of every epoch."""
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (200, 28, 28), dtype=torch.uint8, generator=generator)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def same(first: Run, second: Run) -> bool:
+    """Bitwise equal weights and history."""
+    if first.history != second.history or first.generators.keys() != second.generators.keys():
+        return False
+    return all(
+        np.array_equal(first.generators[epoch][name], second.generators[epoch][name])
+        for epoch in first.generators
+        for name in first.generators[epoch]
+    )
+
+
+def as_module(network: Perceptrons, run: int) -> nn.Sequential:
+    """One run's network in torch's own layers, loaded from the state that is saved for users."""
+    architecture = network.architecture
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(architecture.widths):
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
+    layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
+    module = nn.Sequential(*layers).to(network.parameters.dtype)
+    module.load_state_dict({name.removeprefix("model."): part for name, part in network.state(run).items()})
+    return module

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import contents
 
 from gan.cluster import Cluster
 from gan.errors import StudyError
@@ -36,10 +37,6 @@ def machines() -> Iterator[Any]:
     ray.shutdown()
     simulated.shutdown()
     del os.environ["RAY_ADDRESS"]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def train(study: Study, images: torch.Tensor, folder: Path, **compute: Any) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import same
 
 from gan import recording
 from gan.study import Variant
@@ -20,12 +21,7 @@ def run_all(variant: Variant, images: torch.Tensor, device: str) -> list[Run]:
 
 
 def equal(first: list[Run], second: list[Run]) -> bool:
-    weights = (
-        torch.equal(torch.from_numpy(one.generators[EPOCHS][name]), torch.from_numpy(other.generators[EPOCHS][name]))
-        for one, other in zip(first, second, strict=True)
-        for name in one.generators[EPOCHS]
-    )
-    return all(weights) and [run.history for run in first] == [run.history for run in second]
+    return all(same(one, other) for one, other in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating", "cewl"])

@@ -1,10 +1,8 @@
 """The written-out backward pass against autograd, initial weights against torch.nn.Linear, runs against each other."""
 
-from itertools import pairwise
-
 import pytest
 import torch
-from torch import nn
+from conftest import as_module
 
 from gan.networks import Architecture, Pass, Perceptrons
 from gan.randomness import random_generator
@@ -15,18 +13,6 @@ DISCRIMINATOR = Architecture((9, 12, 5, 1), 0.2, bounded=False)
 
 def make(architecture: Architecture, seeds: list[int], dtype: torch.dtype = torch.float64) -> Perceptrons:
     return Perceptrons(architecture, [random_generator(seed, "test") for seed in seeds], dtype=dtype)
-
-
-def as_module(network: Perceptrons, run: int) -> nn.Sequential:
-    """The same network in torch's own layers, loaded from the state that is saved for users."""
-    architecture = network.architecture
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(architecture.widths):
-        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
-    layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
-    module = nn.Sequential(*layers).to(network.parameters.dtype)
-    module.load_state_dict({name.removeprefix("model."): part for name, part in network.state(run).items()})
-    return module
 
 
 @pytest.mark.parametrize("architecture", [GENERATOR, DISCRIMINATOR])

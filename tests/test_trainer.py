@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import contents
 
 from gan import runs, trainer
 from gan.runs import RunError, common, gather, history_table, load_generator
 from gan.study import Study
 from gan.trainer import Trained, run_key, train_variant
+from gan.training import memory_per_run
 from gan.workers import Cores
 
 QUANTILES = (0.05, 0.5)
@@ -20,10 +22,6 @@ def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained
     compute = study.compute.model_copy(update=own)
     variant = study.variants["cewl"].model_copy(update=changes)
     return train_variant("test", variant, images, "data", QUANTILES, compute, store)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
@@ -114,3 +112,25 @@ def test_where_runs_come_from_is_told_whole() -> None:
     here, there = {"device": "cpu", "cores": 2}, {"device": "cpu", "cores": 8}
     assert common([here, here]) == here
     assert common([here, there]) == {"device": "cpu", "cores": "2 / 8"}
+
+
+def test_a_gpus_memory_decides_how_many_runs_are_trained_at_once(
+    study: Study, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant = study.variants["cewl"]
+    per_run, shared = memory_per_run(variant, len(images), 784), 4 * images.numel()
+    total = (4.5 * per_run + shared) / trainer.MEMORY_SHARE
+    trained: list[int] = []
+
+    def train(variant, seeds, *rest) -> list:
+        trained.append(len(seeds))
+        return []
+
+    monkeypatch.setattr(trainer.training, "train", train)
+    monkeypatch.setattr(trainer, "describe_hardware", lambda device: {})
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (total, 2 * total))
+    for gpu_share in (1.0, 0.25):  # half of the free memory is a quarter of all
+        trained.clear()
+        trainer.train_population((variant, images, (0.5,), "cuda", gpu_share), range(10), lambda done: None)
+        assert max(trained) == (4 if gpu_share == 1.0 else 2)
+        assert sum(trained) == 10

@@ -1,11 +1,10 @@
 """Training against the tutorial's own loop, against itself a second time, and alone against in a population."""
 
 import gc
-from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
+from conftest import as_module, same
 from torch import nn
 
 from gan.pixels import scale
@@ -21,29 +20,10 @@ def run_all(variant: Variant, seeds: list[int], images: torch.Tensor) -> list[Ru
     return train(variant, seeds, images, QUANTILES, "cpu", lambda done: None)
 
 
-def same(first: Run, second: Run) -> bool:
-    """Bitwise equal weights and history."""
-    if first.history != second.history or first.generators.keys() != second.generators.keys():
-        return False
-    return all(
-        np.array_equal(first.generators[epoch][name], second.generators[epoch][name])
-        for epoch in first.generators
-        for name in first.generators[epoch]
-    )
-
-
 def as_tutorial(population: Population, run: int) -> Tutorial:
     """The tutorial's loop over torch's modules with one run's initial weights."""
-    nets = []
-    for network, end in ((population.generator, nn.Tanh()), (population.discriminator, nn.Sigmoid())):
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(network.architecture.widths):
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(network.architecture.negative_slope)]
-        layers[-1] = end
-        module = nn.Sequential(*layers).to(network.parameters.dtype)
-        module.load_state_dict({k.removeprefix("model."): v for k, v in network.state(run).items()})
-        nets.append(module)
-    return Tutorial(*nets)
+    generator, discriminator = (as_module(network, run) for network in (population.generator, population.discriminator))
+    return Tutorial(generator, nn.Sequential(discriminator, nn.Sigmoid()))
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
@@ -72,7 +52,7 @@ def test_an_epoch_is_the_tutorials(
     torch.testing.assert_close(log["generator_gradient_norm"][1], torch.stack(norms), rtol=rtol, atol=0)
     for module, network in (
         (tutorial.generator, population.generator),
-        (tutorial.discriminator, population.discriminator),
+        (tutorial.discriminator[0], population.discriminator),
     ):
         for name, part in module.state_dict().items():
             torch.testing.assert_close(

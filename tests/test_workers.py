@@ -8,7 +8,7 @@ import torch
 
 from gan.errors import StudyError
 from gan.study import Compute
-from gan.workers import Cores, Tick, choose_device, count_cores, describe_hardware, divide, on_cores
+from gan.workers import Cores, Tick, choose_device, count_cores, describe_hardware, divide, local_crew
 
 
 def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
@@ -26,19 +26,26 @@ def compute(**changes: Any) -> Compute:
 
 def test_results_and_ticks_arrive_from_single_threads() -> None:
     ticks: list[int] = []
-    results = sorted(on_cores(work, [1, 2, 3, 4], 10, 2, ticks.append))
+    results = sorted(Cores(2).run(work, [1, 2, 3, 4], 10, ticks.append))
     assert results == [(10, 1), (20, 1), (30, 1), (40, 1)]
     assert sorted(ticks) == [1, 2, 3, 4]
 
 
 def test_a_failing_task_raises_its_error() -> None:
     with pytest.raises(ValueError, match="negative item"):
-        list(on_cores(work, [1, -1], 10, 2, lambda done: None))
+        list(Cores(2).run(work, [1, -1], 10, lambda done: None))
 
 
 def test_workers_are_cores_unless_told() -> None:
-    assert Cores(compute()).workers == count_cores()
-    assert Cores(compute(workers=3)).workers == 3
+    assert local_crew(compute()).workers == count_cores()
+    assert local_crew(compute(workers=3)).workers == 3
+
+
+def test_beside_a_cluster_this_machine_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers and GPUs that a cluster is asked for are not asked of the machine that scores."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    crew = local_crew(compute(engine="ray", device="cuda", workers=1000))
+    assert (crew.device, crew.workers) == ("cpu", count_cores())
 
 
 def test_shares_are_even_and_each_worker_has_as_many() -> None:
