@@ -1,7 +1,8 @@
 """Multilayer perceptrons for a population: one row of parameters per run, one weight matrix per run and layer.
 
-The backward pass is written out, for it computes just what a player's step needs: the discriminator's step needs no
-gradient of the images, the generator's none of the discriminator's weights.
+The backward pass of a step is written out (`Pass`), for it computes just what a player's step needs: the
+discriminator's step needs no gradient of the images, the generator's none of the discriminator's weights. What needs
+more, such as a gradient of a gradient, calls the networks as functions that autograd differentiates.
 """
 
 from collections.abc import Sequence
@@ -35,14 +36,11 @@ class Architecture:
 
     def layers(self, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Views into `rows` `[run, size]`: each layer's weights `[run, in, out]` and biases `[run, 1, out]`."""
-        views, start = [], 0
-        for inputs, outputs in pairwise(self.widths):
-            weight, bias = rows[:, start:].split_with_sizes(
-                [inputs * outputs, rows.shape[1] - start - inputs * outputs], 1
-            )
-            views.append((weight.unflatten(1, (inputs, outputs)), bias[:, :outputs].unsqueeze(1)))
-            start += (inputs + 1) * outputs
-        return views
+        shapes = [shape for inputs, outputs in pairwise(self.widths) for shape in ((inputs, outputs), (1, outputs))]
+        sizes = [first * second for first, second in shapes]
+        parts = rows[:, : sum(sizes)].split(sizes, 1)
+        views = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+        return list(zip(views[::2], views[1::2], strict=True))
 
 
 class Perceptrons:
@@ -67,19 +65,40 @@ class Perceptrons:
         self.architecture = architecture
         self.parameters = rows.to(device, dtype)
         self.layers = architecture.layers(self.parameters)
+        # The same memory, known to autograd.
+        self.leaves = [part.detach().requires_grad_() for layer in self.layers for part in layer]
+
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The last hidden layer and the output for `inputs` `[run, batch, in]`, differentiable by `leaves`."""
+        hidden = inputs
+        *layers, (weight, bias) = zip(self.leaves[::2], self.leaves[1::2], strict=True)
+        for hidden_weight, hidden_bias in layers:
+            hidden = torch.baddbmm(hidden_bias, hidden, hidden_weight)
+            hidden = torch.nn.functional.leaky_relu(hidden, self.architecture.negative_slope)
+        if weight.shape[2] == 1:  # as in `Pass.forward`
+            output = (hidden * weight.transpose(1, 2)).sum(-1, keepdim=True) + bias
+        else:
+            output = torch.baddbmm(bias, hidden, weight)
+        return hidden, output.tanh() if self.architecture.bounded else output
 
     def finite(self) -> Tensor:
         """Whether each run's parameters are all finite, `[run]` of bool."""
         return self.parameters.isfinite().all(1)
 
-    def state(self, run: int) -> dict[str, Tensor]:
+    def state(self, run: int, name: str = "model") -> dict[str, Tensor]:
         """A copy of one run's parameters on the CPU, named and shaped as in the tutorial's `Generator` module."""
         row = self.parameters[run : run + 1].detach().to("cpu", copy=True)
         state = {}
         for layer, (weight, bias) in enumerate(self.architecture.layers(row)):
-            state[f"model.{2 * layer}.weight"] = weight[0].T.contiguous()
-            state[f"model.{2 * layer}.bias"] = bias[0, 0].clone()
+            state[f"{name}.{2 * layer}.weight"] = weight[0].T.contiguous()
+            state[f"{name}.{2 * layer}.bias"] = bias[0, 0].clone()
         return state
+
+    def load(self, run: int, state: dict[str, Tensor], name: str = "model") -> None:
+        """Give one run the parameters of a `state`."""
+        for place, (weight, bias) in enumerate(self.layers):
+            weight[run].copy_(state[f"{name}.{2 * place}.weight"].T)
+            bias[run, 0].copy_(state[f"{name}.{2 * place}.bias"])
 
 
 class Pass:
@@ -108,7 +127,7 @@ class Pass:
         self._gradients = None if gradient is None else network.architecture.layers(gradient)
         self._outputs = [inputs, *map(memory, hidden), memory(last) if output is None else output]
         self._pulls = [memory(inputs.shape[2]) if to_inputs else None, *map(memory, hidden)]
-        self._products = memory((inputs.shape[2], *hidden)[-1])
+        self._products = memory((inputs.shape[2], *hidden)[-1]) if last == 1 else None
         # Making a view takes as long as a small operation, so the step's are made here.
         self._weights_transposed = [weight.transpose(1, 2) for weight, _ in network.layers]
         self._outputs_transposed = [x.transpose(1, 2) for x in self._outputs]
@@ -123,8 +142,8 @@ class Pass:
             x, out = self._outputs[place : place + 2]
             if weight.shape[2] == 1:
                 # A product with a single column rounds differently for one run than for many; this sum does not.
-                torch.mul(x, self._weights_transposed[place], out=self._products)
-                torch.sum(self._products, -1, keepdim=True, out=out).add_(bias)
+                products = torch.mul(x, self._weights_transposed[place], out=self._products)
+                torch.sum(products, -1, keepdim=True, out=out).add_(bias)
             else:
                 torch.baddbmm(bias, x, weight, out=out)
             if place < len(self._layers) - 1:
@@ -146,8 +165,8 @@ class Pass:
             if self._gradients is not None:
                 weight_gradient, bias_gradient = self._gradients[place]
                 if single:
-                    torch.mul(x, pull, out=self._products)
-                    torch.sum(self._products, 1, keepdim=True, out=weight_gradient.transpose(1, 2))
+                    products = torch.mul(x, pull, out=self._products)
+                    torch.sum(products, 1, keepdim=True, out=weight_gradient.transpose(1, 2))
                 else:
                     torch.bmm(self._outputs_transposed[place], pull, out=weight_gradient)
                 torch.sum(pull, 1, keepdim=True, out=bias_gradient)

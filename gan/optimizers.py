@@ -48,7 +48,6 @@ class Adam(Optimizer):
             [],
             steps,
             fused=True,
-            capturable=self._parameters[0].is_cuda,
             amsgrad=False,
             beta1=self._betas[0],
             beta2=self._betas[1],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, training
+from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, terms, training
 from gan.cluster import Cluster
 from gan.progress import progress
 from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versions
@@ -18,7 +18,7 @@ from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versi
 if TYPE_CHECKING:
     from gan.study import Compute, Variant
 
-TRAINING_SOURCES = (networks, objectives, optimizers, pixels, randomness, recording, training)
+TRAINING_SOURCES = (networks, objectives, optimizers, pixels, randomness, recording, terms, training)
 
 # Beyond as many runs a core gains nothing from training them side by side, and an interruption costs more.
 MOST_ON_A_CORE = 8
@@ -61,10 +61,11 @@ def train_variant(
     quantiles: Sequence[float],
     compute: "Compute",
     store: Path,
+    declaration: str,
 ) -> Trained:
     """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
-    Each population's runs enter the store the moment they are finished, so that an interruption loses only those in
+    A run is kept with the checksum of what was declared when it was trained. Each population's runs enter the store the moment they are finished, so that an interruption loses only those in
     progress.
     """
     crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
@@ -76,7 +77,7 @@ def train_variant(
     with progress(title, len(missing) * variant.epochs, "epochs") as tick:
         for trained, origin in crew.run(train_population, populations(missing, crew, compute), shared, tick):
             for run in trained:
-                runs.keep(run, kept[run.seed], origin)
+                runs.keep(run, kept[run.seed], {**origin, "declaration": declaration})
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 
 

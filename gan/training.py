@@ -8,7 +8,7 @@ latents are drawn there, for the whole population at once.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from gan.networks import Architecture, Pass, Perceptrons
-from gan.objectives import OBJECTIVES, probability
+from gan.objectives import OBJECTIVES, Objective, probability
 from gan.optimizers import OPTIMIZERS
 from gan.pixels import scale
 from gan.randomness import random_generator
 from gan.recording import Recorded
+from gan.terms import TERMS, Scene
 
 if TYPE_CHECKING:
     from gan import study
@@ -35,7 +36,8 @@ STEP_VALUES = ("discriminator_loss", "generator_loss", "generator_gradient_norm"
 class Run:
     """One seed's result: plain arrays, so that it crosses process borders.
 
-    `history` holds one row per completed epoch. `generators` maps a snapshot's epoch to the generator's parameters.
+    `history` holds one row per completed epoch. `generators` maps a snapshot's epoch to the generator's parameters,
+    and the encoder's where there is one.
     A run that stopped being finite has the `failure`'s epoch and cause, and nothing from that epoch on.
     """
 
@@ -60,6 +62,13 @@ def discriminator_architecture(variant: "Variant", pixels: int) -> Architecture:
     return Architecture((pixels, *variant.discriminator_hidden, 1), variant.leaky_slope, bounded=False)
 
 
+def encoder_architecture(variant: "Variant", pixels: int) -> Architecture | None:
+    """The encoder, if there is one: leaky ReLU layers from pixels to the latents' means and logarithmic variances."""
+    if variant.encoder_hidden is None:
+        return None
+    return Architecture((pixels, *variant.encoder_hidden, 2 * variant.latent_dim), variant.leaky_slope, bounded=False)
+
+
 def memory_per_run(variant: "Variant", images: int, pixels: int) -> int:
     """Bytes that one more run in a population takes at most, besides the images, which all share."""
 
@@ -67,9 +76,13 @@ def memory_per_run(variant: "Variant", images: int, pixels: int) -> int:
         return 2 * batch * sum(architecture.widths)  # what goes forth, what comes back
 
     generator, discriminator = generator_architecture(variant, pixels), discriminator_architecture(variant, pixels)
+    encoder = encoder_architecture(variant, pixels)
     batch = min(variant.batch_size, images)
-    learning = 4 * (generator.size + discriminator.size)  # parameters, gradient and Adam's two moments
+    players = [generator, discriminator, *([encoder] if encoder else [])]
+    learning = 4 * sum(player.size for player in players)  # parameters, gradient and Adam's two moments
     step = passes(generator, batch) + passes(discriminator, 2 * batch) + passes(discriminator, batch) + batch * pixels
+    # Autograd's share: what goes forth and back once more, and again for a gradient's gradient.
+    step += len(variant.terms) * 3 * sum(passes(player, batch) + player.size for player in players)
     floats = learning + 2 * step + len(LOGITS) * images  # twice, for an epoch's last batch may have a size of its own
     return 4 * floats + 8 * images  # the order is int64
 
@@ -83,16 +96,16 @@ class Population:
     """
 
     def __init__(self, variant: "Variant", seeds: Sequence[int], images: Tensor) -> None:
-        def streams(purpose: str) -> list[torch.Generator]:
-            return [random_generator(seed, purpose) for seed in seeds]
+        def streams(purpose: "study.Stream") -> list[torch.Generator]:
+            return [random_generator(variant.pinned.get(purpose, seed), purpose) for seed in seeds]
 
         def memory(columns: int) -> Tensor:
             return images.new_empty(len(seeds), columns)
 
         count, pixels = images.shape
         self._images = images
+        self._variant = variant
         self._objective = OBJECTIVES[variant.objective]
-        self._real_label = variant.real_label
         self.generator = _Player(
             generator_architecture(variant, pixels), variant.generator_optimizer, streams("generator"), images
         )
@@ -102,9 +115,14 @@ class Population:
             streams("discriminator"),
             images,
         )
+        encoding = encoder_architecture(variant, pixels)
+        self.encoder = encoding and _Player(encoding, variant.generator_optimizer, streams("encoder"), images)
+        self.players = [player for player in (self.generator, self.discriminator, self.encoder) if player]
         self._order_streams, self._latent_streams = streams("order"), streams("latents")
+        self._term_streams = streams("terms")
         if images.is_cuda:
-            self._latent_streams = [random_generator(",".join(map(str, seeds)), "latents", images.device)]
+            seeds_together = ",".join(map(str, seeds))
+            self._latent_streams = self._term_streams = [random_generator(seeds_together, "latents", images.device)]
         self._order = torch.empty(len(seeds), count, dtype=torch.int64, device=images.device)
         self._step_number = torch.empty(1, dtype=torch.int64, device=images.device)
 
@@ -114,9 +132,8 @@ class Population:
         self._plan = []
         for first, batch_size, times in ((0, size, steps), (count - rest, rest, 1)):
             if batch_size:
-                batch = _Batch(self.generator, self.discriminator, first, batch_size)
-                step = Recorded(partial(self._step, batch), self._latent_streams[0])
-                self._plan.append((batch, step, times))
+                batch = _Batch(self.generator, self.discriminator, first, batch_size, variant, self._objective)
+                self._plan.append((batch, Recorded(self._latent_streams[0]), times))
 
     @torch.no_grad()
     def epoch(self) -> None:
@@ -124,29 +141,50 @@ class Population:
         orders = [torch.randperm(len(self._images), generator=stream) for stream in self._order_streams]
         self._order.copy_(torch.stack(orders))
         self._step_number.zero_()
-        for batch, step, times in self._plan:
+        for batch, recorded, times in self._plan:
             batch.columns.copy_(batch.first_columns)
+            step = partial(self._step, batch, self._scene(batch))
             for _ in range(times):
-                step()
+                recorded(step)
 
-    def _step(self, batch: "_Batch") -> None:
+    def finite(self) -> Tensor:
+        """Whether all of each run's parameters are finite, `[run]` of bool."""
+        return torch.stack([player.finite() for player in self.players]).all(0)
+
+    def snapshot(self, run: int) -> dict[str, np.ndarray]:
+        """A copy of what a run has learnt to make images with: the generator, and the encoder where there is one."""
+        state = self.generator.state(run) | (self.encoder.state(run, "encoder") if self.encoder else {})
+        return {name: tensor.numpy() for name, tensor in state.items()}
+
+    def _step(self, batch: "_Batch", scene: Scene) -> None:
         """One step of both players on the same generated batch (claim T4). It finds its place by counting."""
         chosen = self._order.index_select(1, batch.columns).flatten()
         batch.real.copy_(self._images.index_select(0, chosen).view_as(batch.real))
-        self._draw(batch.latents)
+        self._draw(torch.randn, self._latent_streams, batch.latents)
         batch.generated.forward()
 
         batch.judged.forward()
         discriminator_loss, pulls = _gradient(
-            lambda real, fake: self._objective.discriminator(real, fake, self._real_label),
+            lambda real, fake: self._objective.discriminator(real, fake, self._variant.real_label),
             *batch.logits.split(batch.size, 1),
         )
         batch.judged.backward(torch.cat(pulls, 1).unsqueeze(-1))
+        discriminator_loss += self._add_terms("discriminator", scene, self.discriminator)
         self.discriminator.optimizer.step()
+        if self._variant.clip is not None:
+            self.discriminator.parameters.clamp_(-self._variant.clip, self._variant.clip)
 
         batch.judged_anew.forward()
-        generator_loss, (pull,) = _gradient(self._objective.generator, batch.fake_logits)
-        batch.generated.backward(batch.judged_anew.backward(pull.unsqueeze(-1)))
+        real_logits = [batch.real_judged_anew.forward().squeeze(-1)] if batch.real_judged_anew else []
+        generator_loss, (pull, *_) = _gradient(self._objective.generator, batch.fake_logits, *real_logits)
+        generator_loss *= self._variant.adversarial
+        image_pull = batch.judged_anew.backward(pull.mul_(self._variant.adversarial).unsqueeze(-1))
+        generator_loss += self._add_image_terms(scene, image_pull)
+        batch.generated.backward(image_pull)
+        if self.encoder:
+            self.encoder.gradient.zero_()
+            generator_loss += self._add_terms("autoencoder", scene, self.generator, self.encoder)
+            self.encoder.optimizer.step()
         gradient_norm = torch.linalg.vector_norm(self.generator.gradient, dim=1)
         self.generator.optimizer.step()
 
@@ -157,13 +195,60 @@ class Population:
         batch.columns += batch.size
         self._step_number += 1
 
-    def _draw(self, latents: Tensor) -> None:
-        """Standard normal latents from each run's own stream; on a GPU from the population's."""
-        if latents.is_cuda:
-            latents.normal_(generator=self._latent_streams[0])
-            return
-        for rows, stream in zip(latents, self._latent_streams, strict=True):
-            rows.copy_(torch.randn(rows.shape, generator=stream))
+    def _scene(self, batch: "_Batch") -> Scene:
+        def draw(rule: Callable[..., Tensor], width: int) -> Tensor:
+            return self._draw(rule, self._term_streams, batch.real.new_empty(*batch.real.shape[:2], width))
+
+        def infer(images: Tensor) -> tuple[Tensor, Tensor]:
+            assert self.encoder, "params.yaml is refused where a term wants an encoder and there is none"
+            mean, log_variance = self.encoder(images)[1].chunk(2, -1)
+            return mean, log_variance
+
+        return Scene(
+            real=batch.real,
+            fake=batch.fake,
+            discriminate=lambda images: self.discriminator(images)[1].squeeze(-1),
+            features=lambda images: self.discriminator(images)[0],
+            generate=lambda latents: self.generator(latents)[1],
+            infer=infer,
+            uniform=partial(draw, torch.rand),
+            normal=partial(draw, torch.randn),
+        )
+
+    def _terms(self, player: str, scene: Scene, leaves: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The weighted sum of a player's terms, `[run]`, and its gradient by `leaves`; without terms, no gradient."""
+        mine = {name: weight for name, weight in self._variant.terms.items() if TERMS[name].player == player}
+        losses = scene.real.new_zeros(len(scene.real))
+        if not mine:
+            return losses, ()
+        with torch.enable_grad():
+            for name, weight in mine.items():
+                losses = losses + weight * TERMS[name].loss(scene)
+            return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+
+    def _add_terms(self, player: str, scene: Scene, *networks: "_Player") -> Tensor:
+        """Add the gradient of a player's terms to that of its networks; returns the terms' sum, `[run]`."""
+        losses, gradients = self._terms(player, scene, [leaf for network in networks for leaf in network.leaves])
+        for target, gradient in zip([part for each in networks for part in each.gradients], gradients, strict=False):
+            target += gradient
+        return losses
+
+    def _add_image_terms(self, scene: Scene, pull: Tensor) -> Tensor:
+        """Add the gradient of the generator's terms at the generated images to `pull`; returns the terms' sum."""
+        fake = scene.fake.detach().requires_grad_()
+        losses, gradients = self._terms("generator", replace(scene, fake=fake), [fake])
+        for gradient in gradients:
+            pull += gradient
+        return losses
+
+    @staticmethod
+    def _draw(rule: Callable[..., Tensor], streams: Sequence[torch.Generator], memory: Tensor) -> Tensor:
+        """Fill `memory` by torch.randn or torch.rand, each run from its own stream; on a GPU from the population's."""
+        if memory.is_cuda:
+            return memory.copy_(rule(memory.shape, generator=streams[0], device=memory.device))
+        for rows, stream in zip(memory, streams, strict=True):
+            rows.copy_(rule(rows.shape, generator=stream))
+        return memory
 
 
 class _Player(Perceptrons):
@@ -178,6 +263,7 @@ class _Player(Perceptrons):
     ) -> None:
         super().__init__(architecture, randoms, like.device, like.dtype)
         self.gradient = torch.zeros_like(self.parameters)
+        self.gradients = [part for layer in architecture.layers(self.gradient) for part in layer]  # views, as `leaves`
         self.optimizer = OPTIMIZERS[settings.name](self.parameters, self.gradient, settings)
 
 
@@ -188,7 +274,15 @@ class _Batch:
     `[run, 2 * batch, pixel]`.
     """
 
-    def __init__(self, generator: _Player, discriminator: _Player, first: int, size: int) -> None:
+    def __init__(
+        self,
+        generator: _Player,
+        discriminator: _Player,
+        first: int,
+        size: int,
+        variant: "Variant",
+        objective: Objective,
+    ) -> None:
         def memory(*shape: int) -> Tensor:
             return generator.parameters.new_empty(len(generator.parameters), *shape)
 
@@ -197,11 +291,19 @@ class _Batch:
         self.columns = self.first_columns.clone()
         self.latents = memory(size, generator.architecture.widths[0])
         images = memory(2 * size, generator.architecture.widths[-1])
-        self.real, fake = images.split(size, 1)
+        self.real, self.fake = images.split(size, 1)
         self.logits, self.fake_logits = memory(2 * size), memory(size)
-        self.generated = Pass(generator, self.latents, fake, gradient=generator.gradient)
+        self.generated = Pass(generator, self.latents, self.fake, gradient=generator.gradient)
         self.judged = Pass(discriminator, images, self.logits.unsqueeze(-1), gradient=discriminator.gradient)
-        self.judged_anew = Pass(discriminator, fake, self.fake_logits.unsqueeze(-1), to_inputs=True)
+        self.judged_anew = Pass(
+            discriminator,
+            self.fake,
+            self.fake_logits.unsqueeze(-1),
+            # Not frozen, the discriminator gets a gradient that nobody uses (claim T6).
+            gradient=None if variant.freeze_discriminator else discriminator.gradient,
+            to_inputs=True,
+        )
+        self.real_judged_anew = Pass(discriminator, self.real) if objective.relativistic else None
 
 
 def train(
@@ -226,7 +328,7 @@ def train(
     for epoch in range(1, variant.epochs + 1):
         population.epoch()
         measured = {name: values.tolist() for name, values in _measure(population.log, quantiles).items()}
-        finite = (population.generator.finite() & population.discriminator.finite()).tolist()
+        finite = population.finite().tolist()
         for index, run in enumerate(runs):
             if run.failure is not None:
                 continue
@@ -238,8 +340,7 @@ def train(
                 continue
             run.history.append({"epoch": epoch, **row})
             if epoch in variant.checkpoints:
-                state = population.generator.state(index)
-                run.generators[epoch] = {name: tensor.numpy() for name, tensor in state.items()}
+                run.generators[epoch] = population.snapshot(index)
         on_epoch(len(runs))
     for run in runs:
         run.seconds = (time.perf_counter() - started) / len(runs)
@@ -253,6 +354,8 @@ def _measure(log: dict[str, Tensor], quantiles: Sequence[float]) -> dict[str, Te
         "generator_loss": log["generator_loss"].mean(1),
         "real_probability": probability(log["real_logits"]).mean(1),
         "fake_probability": probability(log["fake_logits"]).mean(1),
+        "discriminator_accuracy": (log["real_logits"] > 0).float().mean(1) / 2
+        + (log["fake_logits"] < 0).float().mean(1) / 2,
         "generator_gradient_norm": log["generator_gradient_norm"].mean(1),
     }
     points = torch.tensor(quantiles, dtype=log["fake_logits"].dtype, device=log["fake_logits"].device)
@@ -267,4 +370,4 @@ def _gradient(loss: Callable[..., Tensor], *logits: Tensor) -> tuple[Tensor, tup
     with torch.enable_grad():
         leaves = tuple(part.detach().contiguous().requires_grad_() for part in logits)
         losses = loss(*leaves)
-        return losses.detach(), torch.autograd.grad(losses.sum(), leaves)
+        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)

@@ -27,6 +27,11 @@ SMALL = {
         "generator_hidden": [16, 24],
         "discriminator_hidden": [24, 16],
     },
+    "variants": {
+        # What every form of training is tested on, small.
+        "vae": {"encoder_hidden": [12, 10]},
+        "vae_gan": {"encoder_hidden": [12, 10]},
+    },
     "evaluate": {"images": 200, "grid_columns": 4, "grid_seeds": 2},
     "compute": {"device": "cpu", "workers": 2},
 }

@@ -42,7 +42,7 @@ def machines() -> Iterator[Any]:
 def train(study: Study, images: torch.Tensor, folder: Path, **compute: Any) -> dict[str, bytes]:
     variant = study.variants["minimax"].model_copy(update={"seeds": (0, 1, 2, 3, 4)})
     settings = study.compute.model_copy(update=compute)
-    trained = train_variant("test", variant, images, "data", (0.05, 0.5), settings, folder / "store")
+    trained = train_variant("test", variant, images, "data", (0.05, 0.5), settings, folder / "store", "declared")
     gather(trained.kept, folder / "runs")
     return contents(folder / "runs")
 

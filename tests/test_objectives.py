@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.objectives import OBJECTIVES, probability
-from gan.study import objective_names
+from gan.study import OBJECTIVES as NAMES
 
 LOGITS = torch.linspace(-30, 30, 241, dtype=torch.float64)
 
@@ -20,12 +20,20 @@ def generator_gradient(name: str, logits: Tensor) -> Tensor:
     return leaf.grad
 
 
+def generator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
+    objective = OBJECTIVES[name]
+    return objective.generator(fake, real) if objective.relativistic else objective.generator(fake)
+
+
 def discriminator_loss(name: str, real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
     return OBJECTIVES[name].discriminator(real, fake, real_label)
 
 
 def test_objective_names_are_read_as_they_are() -> None:
-    assert objective_names() == tuple(OBJECTIVES)
+    assert {
+        name: {"labelled": objective.labelled, "relativistic": objective.relativistic}
+        for name, objective in OBJECTIVES.items()
+    } == {name: {"labelled": True, "relativistic": False} | flags for name, flags in NAMES.items()}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_values_at_a_undecided_discriminator() -> None:
     assert OBJECTIVES["minimax"].generator(zero).item() == pytest.approx(-math.log(2))
     for name in ("non_saturating", "cewl"):
         assert OBJECTIVES[name].generator(zero).item() == pytest.approx(math.log(2))
-    for name in OBJECTIVES:
+    for name in ("minimax", "minimax_logits", "non_saturating", "non_saturating_logits", "cewl"):
         assert generator_gradient(name, torch.zeros(1)).item() == pytest.approx(-0.5)
 
 
@@ -106,9 +114,9 @@ def test_float32_saturates_where_bceloss_does() -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_runs_loss_does_not_depend_on_its_neighbours(name: str, batch: int) -> None:
     real, fake = torch.randn(2, 5, batch, generator=torch.Generator().manual_seed(batch)) * 8
-    together = discriminator_loss(name, real, fake), OBJECTIVES[name].generator(fake), probability(fake)
+    together = discriminator_loss(name, real, fake), generator_loss(name, real, fake), probability(fake)
     for run in range(5):
         alone = real[run : run + 1], fake[run : run + 1]
         assert torch.equal(discriminator_loss(name, *alone)[0], together[0][run])
-        assert torch.equal(OBJECTIVES[name].generator(alone[1])[0], together[1][run])
+        assert torch.equal(generator_loss(name, *alone)[0], together[1][run])
         assert torch.equal(probability(alone[1])[0], together[2][run])

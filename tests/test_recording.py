@@ -9,18 +9,18 @@ from gan.recording import WARM_UP, Recorded
 
 def test_without_a_gpu_it_just_calls() -> None:
     calls: list[int] = []
-    step = Recorded(lambda: calls.append(1), torch.Generator())
+    step = Recorded(torch.Generator())
     for _ in range(WARM_UP + 5):
-        step()
+        step(lambda: calls.append(1))
     assert len(calls) == WARM_UP + 5
 
 
 def test_on_a_gpu_calls_before_the_recording_are_real_ones_too(monkeypatch) -> None:
     happened: list[str] = []
-    step = Recorded(lambda: happened.append("called"), SimpleNamespace(device=torch.device("cuda")))
-    monkeypatch.setattr(step, "_aside", lambda: happened.append("called"))
+    step = Recorded(SimpleNamespace(device=torch.device("cuda")))
+    monkeypatch.setattr(step, "_aside", lambda work: work())
     graph = SimpleNamespace(replay=lambda: happened.append("replayed"))
-    monkeypatch.setattr(step, "_record", lambda: graph)
+    monkeypatch.setattr(step, "_record", lambda work: graph)
     for _ in range(WARM_UP + 2):
-        step()
+        step(lambda: happened.append("called"))
     assert happened == ["called"] * WARM_UP + ["replayed"] * 2

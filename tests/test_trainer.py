@@ -21,7 +21,7 @@ def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained
     own = {name: changes.pop(name) for name in ("workers", "population", "engine") if name in changes}
     compute = study.compute.model_copy(update=own)
     variant = study.variants["cewl"].model_copy(update=changes)
-    return train_variant("test", variant, images, "data", QUANTILES, compute, store)
+    return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
 
 
 def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:

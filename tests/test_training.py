@@ -2,6 +2,7 @@
 
 import gc
 
+import numpy as np
 import pytest
 import torch
 from conftest import as_module, same
@@ -9,7 +10,7 @@ from torch import nn
 
 from gan.pixels import scale
 from gan.randomness import random_generator
-from gan.study import Variant
+from gan.study import Study, Variant
 from gan.training import Population, Run, memory_per_run, train
 from gan.tutorial import Tutorial
 
@@ -66,12 +67,18 @@ def test_a_second_run_has_the_same_bits(variant: Variant, images: torch.Tensor) 
     assert sorted(first[0].generators) == [1, 2]
 
 
-@pytest.mark.parametrize("objective", ["minimax", "non_saturating", "cewl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("minimax", "non_saturating", "cewl", "minimax_rescaled", "wgan", "lsgan", "hinge", "non_saturating_sgd"),
+        *("wgan_gp", "dragan", "r3gan", "pixel_mse", "pixel_mae", "feature_matching", "vae_gan"),
+    ],
+)
 @pytest.mark.parametrize("batch_size", [16, 37])
 def test_a_seed_alone_equals_itself_in_any_population(
-    variant: Variant, images: torch.Tensor, objective: str, batch_size: int
+    study: Study, images: torch.Tensor, name: str, batch_size: int
 ) -> None:
-    variant = variant.model_copy(update={"objective": objective, "batch_size": batch_size})
+    variant = study.variants[name].model_copy(update={"batch_size": batch_size})
     (alone,) = run_all(variant, [5], images)
     for seeds in ([5, 6], [1, 5, 3], [8, 2, 4, 5, 0]):
         together = run_all(variant, seeds, images)
@@ -164,3 +171,39 @@ def test_images_are_scaled_as_the_tutorial_does(images: torch.Tensor) -> None:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
     expected = torch.stack([transform(image.numpy())[0] for image in images[:20]])
     assert torch.equal(scale(images[:20]), expected)
+
+
+def test_a_frozen_discriminator_changes_no_bit(study: Study, images: torch.Tensor) -> None:
+    """Claim T6: the gradient that is not computed was of no use."""
+    frozen, unfrozen = (run_all(study.variants[name], [3], images)[0] for name in ("non_saturating", "unfrozen"))
+    assert same(frozen, unfrozen)
+
+
+def test_pinned_streams_are_shared_by_all_seeds(study: Study, images: torch.Tensor) -> None:
+    scaled = scale(images.flatten(1))
+    weights = Population(study.variants["same_weights"], [3, 4], scaled)
+    assert torch.equal(weights.generator.parameters[0], weights.generator.parameters[1])
+    assert torch.equal(weights.discriminator.parameters[0], weights.discriminator.parameters[1])
+    data = Population(study.variants["same_data"], [3, 4], scaled)
+    assert not torch.equal(data.generator.parameters[0], data.generator.parameters[1])
+    for population, shared in ((weights, False), (data, True)):
+        population.epoch()
+        (batch, *_), *_ = population._plan
+        assert torch.equal(batch.real[0], batch.real[1]) == shared
+        assert torch.equal(batch.latents[0], batch.latents[1]) == shared
+
+
+def test_clipping_bounds_the_discriminator_alone(study: Study, images: torch.Tensor) -> None:
+    variant = study.variants["wgan"]
+    population = Population(variant, [0], scale(images.flatten(1)))
+    population.epoch()
+    assert population.discriminator.parameters.abs().max().item() == pytest.approx(variant.clip)
+    assert population.generator.parameters.abs().max() > variant.clip
+
+
+def test_an_encoder_is_kept_beside_its_generator(study: Study, images: torch.Tensor) -> None:
+    (run,) = run_all(study.variants["vae"], [0], images)
+    kept = run.generators[2]
+    assert kept["encoder.0.weight"].shape == (12, 784)
+    assert kept["encoder.4.weight"].shape == (16, 10)
+    assert not np.array_equal(kept["encoder.0.weight"], run.generators[1]["encoder.0.weight"])
