@@ -19,8 +19,9 @@ MEASURED = ("reports/benchmark.json",)
 def rehearse(preset: Path, folder: Path) -> None:
     """Run the pipeline in `folder`, a copy of this checkout whose params.yaml has `preset`'s values laid over it.
 
-    A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError
-    if the pipeline fails.
+    The preset's list `only` says which variants take part, and what it has in `baseline` holds for all of them. A
+    folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError if
+    the pipeline fails.
     """
     root = Path.cwd()
     for name in _source_files():
@@ -28,7 +29,7 @@ def rehearse(preset: Path, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target)
     yaml = YAML(pure=True)
-    params = lay_over(yaml.load(root / "params.yaml"), yaml.load(preset))
+    params = apply(yaml.load(preset), yaml.load(root / "params.yaml"))
     for mirrors in params["data"]["mirrors"].values():
         mirrors[:] = [mirror if "://" in mirror else str((root / mirror).resolve()) for mirror in mirrors]
     with (folder / "params.yaml").open("w") as file:
@@ -40,6 +41,16 @@ def rehearse(preset: Path, folder: Path) -> None:
     reproduction = [sys.executable, "-m", "dvc", "repro"]
     if subprocess.run(reproduction, cwd=folder, env={**os.environ, "PATH": path}, check=False).returncode:
         raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
+
+
+def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with a preset's values in place."""
+    only, changes = preset["only"], {key: value for key, value in preset.items() if key != "only"}
+    variants = {
+        name: {key: value for key, value in params["variants"][name].items() if key not in changes["baseline"]}
+        for name in only
+    }
+    return lay_over({**params, "variants": variants}, changes)
 
 
 def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """params.yaml, validated: the one place that knows what a study may say."""
 
-import ast
-from functools import cache
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,6 +21,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from gan.catalogue import entries
 from gan.errors import StudyError
 
 
@@ -43,22 +46,14 @@ def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
     return variants
 
 
-@cache
-def objective_names() -> tuple[str, ...]:
-    """The keys of gan.objectives.OBJECTIVES, read from its source: importing it takes torch's two seconds."""
-    module = ast.parse(Path(__file__).with_name("objectives.py").read_text())
-    (table,) = (
-        node.value for node in module.body if isinstance(node, ast.Assign) and "OBJECTIVES" in ast.dump(node.targets[0])
-    )
-    assert isinstance(table, ast.Dict)
-    return tuple(ast.literal_eval(key) for key in table.keys if key is not None)
-
-
-def _known_objective(name: str) -> str:
-    if name not in objective_names():
-        raise ValueError(f"unknown objective; known are {', '.join(objective_names())}")
+def _known(kind: str, names: Iterable[str], name: str) -> str:
+    if name not in names:
+        raise ValueError(f"unknown {kind}; known are {', '.join(names)}")
     return name
 
+
+OBJECTIVES = entries("objectives", "OBJECTIVES")
+TERMS = entries("terms", "TERMS")
 
 # YAML has lists, a frozen study holds tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -73,6 +68,9 @@ Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicat
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]
 
 
 class _Section(BaseModel):
@@ -92,7 +90,7 @@ class Data(_Section):
 
 
 class Classify(_Section):
-    seed: Seed
+    seeds: Seeds
     epochs: Positive
     batch_size: Positive
     lr: PositiveFloat
@@ -123,7 +121,11 @@ OPTIMIZERS = ("adam", "sgd")
 class Variant(_Section):
     """One named configuration, complete: the baseline with the variant's own values in place."""
 
-    objective: Annotated[str, AfterValidator(_known_objective)]
+    objective: Annotated[str, AfterValidator(partial(_known, "objective", OBJECTIVES))]
+    adversarial: Annotated[float, Field(ge=0)]
+    terms: dict[Annotated[str, AfterValidator(partial(_known, "term", TERMS))], PositiveFloat]
+    clip: PositiveFloat | None
+    freeze_discriminator: bool
     seeds: Seeds
     epochs: Positive
     snapshots: Epochs
@@ -131,18 +133,36 @@ class Variant(_Section):
     latent_dim: Positive
     generator_hidden: Widths
     discriminator_hidden: Widths
+    encoder_hidden: Widths | None
     leaky_slope: Annotated[float, Field(ge=0, le=1)]
     real_label: Annotated[float, Field(gt=0, le=1)]
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
+    pinned: dict[Stream, Seed]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        players = {name: TERMS[name]["player"] for name in self.terms}
+        encoding = [name for name, player in players.items() if player == "autoencoder"]
+        if encoding and self.encoder_hidden is None:
+            raise ValueError(f"terms.{encoding[0]} needs an encoder: give encoder_hidden its layers' widths")
+        if self.encoder_hidden is not None and not encoding:
+            raise ValueError("encoder_hidden describes an encoder that no term trains: add terms.evidence_bound")
+        if not self.adversarial and all(player == "discriminator" for player in players.values()):
+            raise ValueError("adversarial is 0 and terms has none for the generator: it would have nothing to minimise")
+        if self.real_label < 1 and not OBJECTIVES[self.objective].get("labelled", True):
+            raise ValueError(f"real_label has no meaning for {self.objective}, which knows no labels: leave it at 1.0")
+        return self
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
-        """The epochs whose generators are kept; the last one counts."""
+        """The epochs whose generators are kept, the last one among them."""
         return (*sorted(epoch for epoch in self.snapshots if epoch < self.epochs), self.epochs)
 
 
 class Evaluate(_Section):
+    epochs: Epochs
+    average: Positive
     images: Annotated[int, Field(ge=100)]
     neighbours: Positive
     digit_share: Fraction
@@ -154,6 +174,12 @@ class Evaluate(_Section):
         if self.neighbours >= self.images:
             raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
         return self
+
+    def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
+        """The epochs after which a variant is scored, its last one among them, each with the epochs averaged there."""
+        kept = variant.checkpoints
+        ends = [epoch for epoch in kept if epoch in self.epochs or epoch == variant.epochs]
+        return {end: tuple(epoch for epoch in kept if epoch <= end)[-self.average :] for end in ends}
 
 
 class Hypothesis(_Section):
@@ -170,18 +196,49 @@ class Hypothesis(_Section):
         return self
 
 
+class Control(Hypothesis):
+    """The same mathematics in two forms, which must not come out different."""
+
+    kind: Literal["equivalence"]
+
+
 class Compare(_Section):
     metric: Literal["fid"]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: Annotated[float, Field(gt=1)]
+    collapse: Annotated[int, Field(ge=0)]
     power: Fraction
     reference: Name
     hypotheses: Annotated[tuple[Hypothesis, ...], _FROM_LIST]
+    controls: Annotated[tuple[Control, ...], _FROM_LIST]
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _no_duplicates(tuple(hypothesis.id for hypothesis in self.hypotheses))
+        _no_duplicates(tuple(hypothesis.id for hypothesis in (*self.hypotheses, *self.controls)))
         return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The variants of the hypotheses and controls, in their order."""
+        pairs = ((hypothesis.variant, hypothesis.against) for hypothesis in (*self.hypotheses, *self.controls))
+        return tuple(dict.fromkeys(name for pair in pairs for name in pair))
+
+
+class Calibrate(_Section):
+    studies: Positive
+    spread: PositiveFloat
+    effect: Annotated[float, Field(gt=1)]
+    small_effect: Annotated[float, Field(gt=1)]
+    freedom: Annotated[float, Field(gt=2)]
+    collapses: Fraction
+    bound: Fraction
+
+
+class Mechanism(_Section):
+    variant: Name
+    epochs: Epochs
+    seeds: Seeds
+    steps: Positive
 
 
 class Compute(_Section):
@@ -207,6 +264,8 @@ class Study(_Section):
     variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(_distinct_files)]
     evaluate: Evaluate
     compare: Compare
+    calibrate: Calibrate
+    mechanism: Mechanism
     compute: Compute
     tracking: Tracking
 
@@ -229,9 +288,7 @@ class Study(_Section):
 
     def unknown_variants(self) -> list[str]:
         """Names in `compare` that no variant has: contrasts with them can't be tested."""
-        named = [self.compare.reference]
-        named += [name for hypothesis in self.compare.hypotheses for name in (hypothesis.variant, hypothesis.against)]
-        return sorted(set(named) - set(self.variants))
+        return sorted({self.compare.reference, *self.compare.named} - set(self.variants))
 
 
 def _complete(baseline: dict, own: dict) -> dict:
@@ -264,6 +321,24 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
         return Study.model_validate(raw)
     except ValidationError as error:
         raise StudyError(f"{path}: {_describe(error)}") from None
+
+
+def declaration(study: Study) -> dict[str, Any]:
+    """All that was decided before the scores were known: the rule, the score, and the runs that hypotheses rest on."""
+    return {
+        "compare": study.compare.model_dump(mode="json", exclude={"power"}),
+        "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
+        "variants": {
+            name: study.variants[name].model_dump(mode="json", include={"seeds", "epochs"})
+            for name in study.compare.named
+            if name in study.variants
+        },
+    }
+
+
+def digest(declared: dict[str, Any]) -> str:
+    """SHA-256 of a declaration as JSON with sorted keys and no spaces."""
+    return hashlib.sha256(json.dumps(declared, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _describe(error: ValidationError) -> str:

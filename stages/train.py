@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from gan import errors
+from gan import declaration, errors
 from gan.data import checksum, load
 from gan.files import write, write_json
 from gan.runs import common, gather, history_table
@@ -17,10 +17,11 @@ def main(variant: str) -> None:
     recipe, trained_on = study.variant(variant), checksum(data, "train")
     images, _ = load(data, "train")
     quantiles, store = study.train.quantiles, Path(".work/runs")
-    trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store)
+    declared = declaration.checksum(study)
+    trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store, declared)
     records = gather(trained.kept, Path("runs") / variant)
     write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
-    shown = ("seed", "key", "status", "failure", "seconds")
+    shown = ("seed", "key", "status", "failure", "seconds", "declaration")
     record = {
         "variant": variant,
         "parameters": recipe.model_dump(mode="json"),

@@ -1,0 +1,57 @@
+"""The declaration's checksum: changed by what decides a verdict, and by nothing else."""
+
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from gan import declaration
+from gan.rehearsal import lay_over
+from gan.study import Study
+
+
+def altered(study: Study, changes: dict[str, Any]) -> str:
+    raw = study.model_dump(mode="json")
+    return declaration.checksum(Study.model_validate(lay_over(raw, changes), strict=False))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"compare": {"margin": 1.2}},
+        {"compare": {"alpha": 0.1}},
+        {"compare": {"collapse": 3}},
+        {"compare": {"hypotheses": []}},
+        {"evaluate": {"average": 1}},
+        {"evaluate": {"images": 300}},
+        {"classify": {"seeds": [4]}},
+        {"variants": {"cewl": {"seeds": [0, 1]}}},
+        {"variants": {"minimax": {"epochs": 3}}},
+        {"variants": {"non_saturating_logits": {"batch_size": 7}}},
+    ],
+    ids=str,
+)
+def test_it_changes_with_what_decides(study: Study, changes: dict[str, Any]) -> None:
+    assert altered(study, changes) != declaration.checksum(study)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"compute": {"workers": 1}},
+        {"tracking": {"experiment": "other"}},
+        {"evaluate": {"grid_columns": 3}},
+        {"variants": {"hinge": {"seeds": [0, 1]}}},
+    ],
+    ids=str,
+)
+def test_it_does_not_change_with_what_decides_nothing(study: Study, changes: dict[str, Any]) -> None:
+    assert altered(study, changes) == declaration.checksum(study)
+
+
+def test_the_claims_rules_are_part_of_it(study: Study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = declaration.checksum(study)
+    changed = tmp_path / "claims.yaml"
+    changed.write_text((ROOT / "gan/claims.yaml").read_text().replace("a tenth", "a half"))
+    monkeypatch.setattr(declaration, "CLAIMS", changed)
+    assert declaration.checksum(study) != before
