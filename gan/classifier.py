@@ -1,7 +1,8 @@
 """The digit classifier: a small convolutional network whose penultimate layer sees images as 64 features."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 
 from gan.errors import StudyError
 from gan.files import read_json, sha256, write, write_json
+from gan.progress import progress
 
 if TYPE_CHECKING:
     from gan.study import Classify
+    from gan.workers import Crew, Tick
 
 FEATURES = 64
 DIGITS = 10
@@ -20,7 +23,7 @@ LAYOUT = torch.channels_last  # in which a processor's convolutions run fastest,
 
 
 class ClassifierError(StudyError):
-    """The classifier's weights are not those that its record describes."""
+    """A classifier's weights are not those that its record describes."""
 
 
 class Classifier(nn.Module):
@@ -41,10 +44,24 @@ class Classifier(nn.Module):
         return features, self.digits(features)
 
 
-def train_classifier(images: Tensor, labels: Tensor, settings: "Classify") -> Classifier:
+def train_classifiers(images: Tensor, labels: Tensor, settings: "Classify", crew: "Crew") -> dict[int, Classifier]:
+    """One classifier for each of `settings.seeds`, in their order, on images `[image, 28, 28]` in [-1, 1]."""
+    with progress("classify", len(settings.seeds) * settings.epochs, "epochs") as tick:
+        trained = dict(crew.run(_train_seed, settings.seeds, (images, labels, settings), tick))
+    return {seed: trained[seed] for seed in settings.seeds}
+
+
+def _train_seed(shared: tuple[Tensor, Tensor, "Classify"], seed: int, tick: "Tick") -> tuple[int, Classifier]:
+    images, labels, settings = shared
+    return seed, train_classifier(images, labels, settings, seed, tick)
+
+
+def train_classifier(
+    images: Tensor, labels: Tensor, settings: "Classify", seed: int, tick: "Tick" = lambda epochs: None
+) -> Classifier:
     """Train on images `[image, 28, 28]` in [-1, 1] with random shifts; deterministic on one kind of processor."""
     torch.set_num_threads(1)  # the order of additions, and so the weights, must not depend on the number of cores
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(seed)
     model = Classifier()
     model.to(memory_format=LAYOUT)
     batches = -(-len(images) // settings.batch_size)
@@ -58,6 +75,7 @@ def train_classifier(images: Tensor, labels: Tensor, settings: "Classify") -> Cl
             F.cross_entropy(logits, labels[chosen]).backward()
             optimizer.step()
             schedule.step()
+        tick(1)
     return model.eval()
 
 
@@ -78,18 +96,30 @@ def classify(model: Classifier, images: Tensor, batch: int = 64) -> tuple[Tensor
     return torch.cat([features for features, _ in results]), torch.cat([logits.argmax(1) for _, logits in results])
 
 
-def save_classifier(model: Classifier, folder: Path, record: dict) -> None:
-    """Write classifier.safetensors and classifier.json: the record and the weights' SHA-256."""
-    path = folder / "classifier.safetensors"
-    write(path, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
-    write_json(folder / "classifier.json", {**record, "sha256": sha256(path)})
+def accuracy(model: Classifier, images: Tensor, labels: Tensor) -> float:
+    """The share of images `[image, 28, 28]` in [-1, 1] whose digit is recognised."""
+    _, predictions = classify(model, images)
+    return (predictions == labels).double().mean().item()
 
 
-def load_classifier(folder: Path) -> Classifier:
-    """The frozen classifier; ClassifierError if its weights are not the recorded ones."""
-    path = folder / "classifier.safetensors"
-    if sha256(path) != read_json(folder / "classifier.json")["sha256"]:
-        raise ClassifierError(f"{path} is damaged: `git checkout {folder}` or run the classify stage again")
-    model = Classifier().to(memory_format=LAYOUT)
-    model.load_state_dict(load_file(path))
-    return model.eval().requires_grad_(requires_grad=False)
+def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dict[str, Any]) -> None:
+    """Write classifier-<seed>.safetensors for each seed's model, and classifiers.json: the record and their SHA-256."""
+    checksums = {}
+    for seed, model in models.items():
+        path = folder / f"classifier-{seed}.safetensors"
+        write(path, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
+        checksums[path.name] = sha256(path)
+    write_json(folder / "classifiers.json", {**record, "sha256": checksums})
+
+
+def load_classifiers(folder: Path) -> list[Classifier]:
+    """The frozen classifiers, the one that counts first; ClassifierError if weights are not the recorded ones."""
+    models = []
+    for name, checksum in read_json(folder / "classifiers.json")["sha256"].items():
+        path = folder / name
+        if not path.exists() or sha256(path) != checksum:
+            raise ClassifierError(f"{path} is damaged: `git checkout {folder}` or run the classify stage again")
+        model = Classifier().to(memory_format=LAYOUT)
+        model.load_state_dict(load_file(path))
+        models.append(model.eval().requires_grad_(requires_grad=False))
+    return models

@@ -1,6 +1,9 @@
 """Scoring trained generators: latents to images, images to features, features to metrics."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,37 +27,71 @@ if TYPE_CHECKING:
     from gan.study import Evaluate, Variant
 
 
+MORE_NAMES = ("fid_last", "fid_again", "fid_half", "output_variance", "mean_distance", "median_distance")
+RECONSTRUCTION = "reconstruction_error"
+
+
 @dataclass(frozen=True)
 class Scored:
-    """One seed's row of metrics, its FID at each snapshot and its row of samples `[column, height, width]`."""
+    """One seed's rows of metrics, its FID at each snapshot and its row of samples `[column, height, width]`."""
 
-    row: dict[str, Any]
+    rows: list[dict[str, Any]]
     snapshots: list[dict[str, float]]
     samples: Tensor
 
 
 @dataclass(frozen=True)
 class Judge:
-    """What every run is scored with: the frozen classifier, the test images' side and the settings."""
+    """What every run is scored with: the classifier that counts, those that confirm it, and the test images' side.
+
+    `images` are the test images `[image, height, width]` in [-1, 1].
+    """
 
     classifier: Classifier
     reference: metrics.Reference
+    others: list[tuple[Classifier, metrics.Moments]]
+    images: Tensor
     settings: "Evaluate"
     device: str
 
     @classmethod
-    def of(cls, classifier: Classifier, images: Tensor, settings: "Evaluate", device: str) -> "Judge":
-        """A judge whose reference is `images`, uint8 `[image, height, width]`."""
+    def of(cls, classifiers: Sequence[Classifier], images: Tensor, settings: "Evaluate", device: str) -> "Judge":
+        """A judge whose reference is `images`, uint8 `[image, height, width]`; the first classifier counts."""
         if device == "cpu":
             torch.set_num_threads(1)  # as the workers: the last digits depend on the order of additions
-        classifier = classifier.to(device)
-        features, _ = classify(classifier, scale(images.to(device)))
-        return cls(classifier, metrics.Reference.of(features, settings.neighbours), settings, device)
+        images = scale(images.to(device))
+        first, *others = (classifier.to(device) for classifier in classifiers)
+        reference = metrics.Reference.of(classify(first, images)[0], settings.neighbours)
+        moments = [metrics.Moments.of(classify(other, images)[0]) for other in others]
+        return cls(first, reference, list(zip(others, moments, strict=True)), images, settings, device)
+
+    @cached_property
+    def mean_image(self) -> Tensor:
+        return self.images.mean(0)
+
+    @cached_property
+    def median_image(self) -> Tensor:
+        return self.images.median(0)[0]
 
     def score(self, images: Tensor) -> dict[str, float]:
-        """All metrics of images `[image, height, width]` in [-1, 1]."""
-        features, digits = classify(self.classifier, images.to(self.device))
-        return metrics.score(features, digits, self.reference, self.settings.digit_share)
+        """All metrics of images `[image, height, width]` in [-1, 1], but those that need more than these images.
+
+        `fid_half` is FID of their first half, `fid_classifier_1` and so on FID by the other classifiers.
+        `output_variance` is the pixels' variance over images, `mean_distance` and `median_distance` the mean
+        squared distance from the test images' mean and median image, all averaged over pixels.
+        """
+        images = images.to(self.device)
+        features, digits = classify(self.classifier, images)
+        scores = metrics.score(features, digits, self.reference, self.settings.digit_share)
+        for place, (other, moments) in enumerate(self.others, 1):
+            found = metrics.Moments.of(classify(other, images)[0])
+            scores[f"fid_classifier_{place}"] = metrics.frechet_distance(found, moments)
+        return scores | {
+            "fid_half": metrics.fid(features[: len(features) // 2], self.reference),
+            "output_variance": images.var(0).mean().item(),
+            "mean_distance": (images - self.mean_image).square().mean().item(),
+            "median_distance": (images - self.median_image).square().mean().item(),
+        }
 
     def fid(self, images: Tensor) -> float:
         features, _ = classify(self.classifier, images.to(self.device))
@@ -63,15 +100,26 @@ class Judge:
 
 def generate(parameters: dict[str, np.ndarray], latents: Tensor, side: int) -> Tensor:
     """The generator's images `[image, side, side]` in [-1, 1] from latents `[image, latent]`."""
-    layers = sorted({int(name.split(".")[1]) for name in parameters})
-    x = latents
+    return torch.tanh(_perceptron(parameters, "model", latents, 0.0)).view(-1, side, side)
+
+
+def reconstruct(parameters: dict[str, np.ndarray], images: Tensor, slope: float) -> Tensor:
+    """The generator's images of what the encoder takes to be the latents' means of `images` `[image, side, side]`."""
+    mean, _ = _perceptron(parameters, "encoder", images.flatten(1), slope).chunk(2, 1)
+    return generate(parameters, mean, images.shape[-1])
+
+
+def _perceptron(parameters: dict[str, np.ndarray], network: str, x: Tensor, slope: float) -> Tensor:
+    """The output of `network`'s layers, with leaky ReLU of `slope` between them."""
+    layers = sorted({int(name.split(".")[1]) for name in parameters if name.startswith(f"{network}.")})
     for layer in layers:
         weight, bias = (
-            torch.as_tensor(parameters[f"model.{layer}.{kind}"], device=x.device) for kind in ("weight", "bias")
+            torch.as_tensor(parameters[f"{network}.{layer}.{kind}"], device=x.device) for kind in ("weight", "bias")
         )
         x = F.linear(x, weight, bias)
-        x = torch.tanh(x) if layer == layers[-1] else torch.relu(x)
-    return x.view(-1, side, side)
+        if layer != layers[-1]:
+            x = F.leaky_relu(x, slope)
+    return x
 
 
 def evaluate_variant(name: str, variant: "Variant", folder: Path, judge: Judge, side: int, crew: Crew) -> list[Scored]:
@@ -83,7 +131,7 @@ def evaluate_variant(name: str, variant: "Variant", folder: Path, judge: Judge, 
     with progress(f"evaluate {name}", len(variant.seeds), "runs") as tick:
         scored = list(crew.run(score_run, variant.seeds, shared, tick))
     order = {seed: place for place, seed in enumerate(variant.seeds)}
-    return sorted(scored, key=lambda result: order[result.row["seed"]])
+    return sorted(scored, key=lambda result: order[result.rows[0]["seed"]])
 
 
 def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: Tick) -> Scored:
@@ -91,32 +139,50 @@ def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: 
     name, variant, folder, judge, side = shared
     record = runs.load_record(folder, seed)
     images, columns = judge.settings.images, judge.settings.grid_columns
-    latents = torch.randn(images, variant.latent_dim, generator=random_generator(seed, "evaluation"))
+    latents, others = (
+        torch.randn(images, variant.latent_dim, generator=random_generator(seed, purpose)).to(judge.device)
+        for purpose in ("evaluation", "evaluation again")
+    )
     shown = torch.randn(columns, variant.latent_dim, generator=random_generator(0, "grid"))
-    row: dict[str, Any] = {"variant": name, "seed": seed, "status": record["status"]}
-    snapshots, samples = [], torch.full((columns, side, side), -1.0)
+    failure = record["failure"] or {"epoch": None, "cause": None}
+    known = {"variant": name, "seed": seed, "key": record["key"]}
+    scored = judge.settings.scored(variant)
+    rows: list[dict[str, Any]] = []
+    fids: dict[int, float] = {}
+    samples = torch.full((columns, side, side), -1.0)
     for epoch in variant.checkpoints:
         if runs.generator_file(epoch) not in record["files"]:
             break
         parameters = runs.load_generator(folder, seed, epoch)
-        generated = generate(parameters, latents.to(judge.device), side)
-        if epoch == variant.epochs:
-            samples = generate(parameters, shown, side)
-            scores = judge.score(generated)
-            row |= scores
-            snapshots.append({"seed": seed, "epoch": epoch, "fid": scores["fid"]})
-        else:
-            snapshots.append({"seed": seed, "epoch": epoch, "fid": judge.fid(generated)})
-    failure = record["failure"] or {"epoch": None, "cause": None}
-    row |= {"failed_epoch": failure["epoch"], "failure": failure["cause"], "key": record["key"]}
+        generated = generate(parameters, latents, side)
+        if epoch not in scored:
+            fids[epoch] = judge.fid(generated)
+            continue
+        scores = judge.score(generated)
+        fids[epoch] = scores["fid_last"] = scores["fid"]
+        scores["fid"] = math.exp(sum(math.log(fids[each]) for each in scored[epoch]) / len(scored[epoch]))
+        scores["fid_again"] = judge.fid(generate(parameters, others, side))
+        if variant.encoder_hidden is not None:
+            rebuilt = reconstruct(parameters, judge.images, variant.leaky_slope)
+            scores[RECONSTRUCTION] = (rebuilt - judge.images).square().mean().item()
+        rows.append({**known, "epoch": epoch, "status": "finished", **scores})
+        samples = generate(parameters, shown, side)
+    rows += [
+        {**known, "epoch": epoch, "status": "failed", "failed_epoch": failure["epoch"], "failure": failure["cause"]}
+        for epoch in scored
+        if epoch not in fids
+    ]
     tick(1)
-    return Scored(row, snapshots, samples)
+    snapshots = [{"seed": seed, "epoch": epoch, "fid": fid} for epoch, fid in fids.items()]
+    return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
 
 
-def metrics_table(scored: list[Scored]) -> pd.DataFrame:
-    """One row per seed; a failed run's metrics are empty."""
-    columns = ["variant", "seed", "status", *metrics.NAMES, "failed_epoch", "failure", "key"]
-    return pd.DataFrame([result.row for result in scored], columns=columns).astype(
+def metrics_table(scored: list[Scored], others: int) -> pd.DataFrame:
+    """One row per seed and scored epoch, with FID by so many other classifiers; a failed run's metrics are empty."""
+    confirming = [f"fid_classifier_{place}" for place in range(1, others + 1)]
+    measured = [*metrics.NAMES, *MORE_NAMES, *confirming, RECONSTRUCTION]
+    columns = ["variant", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
+    return pd.DataFrame([row for result in scored for row in result.rows], columns=columns).astype(
         {"failed_epoch": "Int64", "digits": "Int64"}
     )
 

@@ -114,6 +114,7 @@ def recorded_runs(variant: str, seeds: Collection[int], reports: Path) -> list[R
         own = points[points["seed"] == seed]
         finite = np.isfinite(own["value"])
         tags = {"variant": variant, "seed": str(seed), "run_key": run["key"], **_provenance(training)}
+        tags["declaration"] = run["declaration"]
         if failure:
             tags |= {"failure": failure["cause"], "failed_epoch": str(failure["epoch"])}
         if not finite.all():
@@ -145,7 +146,9 @@ def _points(variant: str, keys: dict[int, str], reports: Path) -> tuple[pd.DataF
         scores = scores[scores["key"] == scores["seed"].map(keys)]
         evaluated = set(scores["seed"])
         labels = ["variant", "status", "failed_epoch", "failure", "key"]
-        tables.append(scores[scores["status"] == "finished"].drop(columns=labels).assign(epoch=0))
+        finished = scores[scores["status"] == "finished"].drop(columns=labels).set_index(["seed", "epoch"])
+        # What a variant has no score for, such as a reconstruction, is no score that went wrong.
+        tables.append(finished.dropna(axis=1, how="all").reset_index())
     if (path := reports / "snapshots" / f"{variant}.csv").exists():
         snapshots = pd.read_csv(path).drop(columns="variant").rename(columns={"fid": "snapshot_fid"})
         tables.append(snapshots[snapshots["seed"].isin(evaluated)])

@@ -1,28 +1,27 @@
-"""Train the frozen digit classifier: data/ to models/."""
+"""Train the frozen digit classifiers: data/ to models/."""
 
 from pathlib import Path
 
 from gan import errors
-from gan.classifier import classify, save_classifier, train_classifier
+from gan.classifier import accuracy, save_classifiers, train_classifiers
 from gan.data import load
 from gan.files import read_json
 from gan.pixels import scale
 from gan.study import load_study
+from gan.workers import local_crew
 
 
 def main() -> None:
-    settings = load_study().classify
-    data = Path("data")
+    study, data = load_study(), Path("data")
     images, labels = load(data, "train")
-    model = train_classifier(scale(images), labels, settings)
+    models = train_classifiers(scale(images), labels, study.classify, local_crew(study.compute))
     images, labels = load(data, "test")
-    _, predictions = classify(model, scale(images))
     record = {
-        "accuracy": (predictions == labels).double().mean().item(),
-        "parameters": settings.model_dump(mode="json"),
+        "accuracy": {seed: accuracy(model, scale(images), labels) for seed, model in models.items()},
+        "parameters": study.classify.model_dump(mode="json"),
         "data": read_json(data / "data.json"),
     }
-    save_classifier(model, Path("models"), record)
+    save_classifiers(models, Path("models"), record)
 
 
 if __name__ == "__main__":

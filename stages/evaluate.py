@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gan import errors
-from gan.classifier import load_classifier
+from gan.classifier import load_classifiers
 from gan.data import load
 from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
 from gan.files import write
@@ -16,9 +16,9 @@ def main(variant: str) -> None:
     recipe = study.variant(variant)
     images, _ = load(Path("data"), "test")
     crew = local_crew(study.compute)
-    judge = Judge.of(load_classifier(Path("models")), images, study.evaluate, crew.device)
+    judge = Judge.of(load_classifiers(Path("models")), images, study.evaluate, crew.device)
     scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], crew)
-    write(reports / f"metrics/{variant}.csv", metrics_table(scored).to_csv(index=False))
+    write(reports / f"metrics/{variant}.csv", metrics_table(scored, len(judge.others)).to_csv(index=False))
     write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
     write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gan import errors
-from gan.classifier import load_classifier
+from gan.classifier import load_classifiers
 from gan.data import load
 from gan.evaluation import Judge
 from gan.files import write_json
@@ -16,7 +16,7 @@ def main() -> None:
     study, data = load_study(), Path("data")
     train, _ = load(data, "train")
     test, labels = load(data, "test")
-    judge = Judge.of(load_classifier(Path("models")), test, study.evaluate, "cpu")
+    judge = Judge.of(load_classifiers(Path("models")), test, study.evaluate, "cpu")
     images = train[: study.evaluate.images]
     scores = judge.score(scale(images))
     floor = {name: value for name, value in scores.items() if name not in SHARES}

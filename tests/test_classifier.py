@@ -6,11 +6,20 @@ import pytest
 import torch
 
 from gan import data
-from gan.classifier import ClassifierError, classify, load_classifier, save_classifier, train_classifier
+from gan.classifier import (
+    ClassifierError,
+    accuracy,
+    classify,
+    load_classifiers,
+    save_classifiers,
+    train_classifier,
+    train_classifiers,
+)
 from gan.pixels import scale
 from gan.study import Classify, Data
+from gan.workers import Cores
 
-SETTINGS = Classify(seed=0, epochs=4, batch_size=64, lr=0.003, shift=1)
+SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
 
 
 @pytest.fixture(scope="module")
@@ -22,32 +31,48 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_reads_real_digits_and_survives_the_disk(digits: Path, tmp_path: Path) -> None:
     images, labels = data.load(digits, "train")
-    model = train_classifier(scale(images), labels, SETTINGS)
+    model = train_classifier(scale(images), labels, SETTINGS, 0)
     test_images, test_labels = data.load(digits, "test")
     features, predictions = classify(model, scale(test_images))
     assert features.shape == (500, 64)
-    assert (predictions == test_labels).double().mean() > 0.9
-    save_classifier(model, tmp_path, {"accuracy": 0.5})
-    again, predictions_again = classify(load_classifier(tmp_path), scale(test_images))
+    assert accuracy(model, scale(test_images), test_labels) > 0.9
+    save_classifiers({0: model}, tmp_path, {"accuracy": 0.5})
+    (loaded,) = load_classifiers(tmp_path)
+    again, predictions_again = classify(loaded, scale(test_images))
     assert torch.equal(features, again)
     assert torch.equal(predictions, predictions_again)
-    assert not any(parameter.requires_grad for parameter in load_classifier(tmp_path).parameters())
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
 def test_training_again_gives_the_same_bits(digits: Path) -> None:
     images, labels = data.load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1})
-    first, second = (train_classifier(scale(images), labels, settings).state_dict() for _ in range(2))
+    first, second = (train_classifier(scale(images), labels, settings, 0).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_flipped_bit_is_noticed(digits: Path, tmp_path: Path) -> None:
+def test_each_seed_is_a_classifier_of_its_own(digits: Path) -> None:
+    """In any number of workers, in the order of the seeds."""
+    images, labels = data.load(digits, "train")
+    settings = SETTINGS.model_copy(update={"epochs": 1, "seeds": (5, 2)})
+    scaled = scale(images[:64])
+    models = train_classifiers(scaled, labels[:64], settings, Cores(2))
+    assert list(models) == [5, 2]
+    for seed, model in models.items():
+        alone = train_classifier(scaled, labels[:64], settings, seed).state_dict()
+        assert all(torch.equal(part, alone[name]) for name, part in model.state_dict().items())
+    assert not torch.equal(models[5].digits.weight, models[2].digits.weight)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_flipped_bit_is_noticed(digits: Path, tmp_path: Path, place: int) -> None:
     images, labels = data.load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1})
-    save_classifier(train_classifier(scale(images[:64]), labels[:64], settings), tmp_path, {})
-    path = tmp_path / "classifier.safetensors"
+    models = {seed: train_classifier(scale(images[:64]), labels[:64], settings, seed) for seed in (0, 1)}
+    save_classifiers(models, tmp_path, {})
+    path = tmp_path / f"classifier-{place}.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ClassifierError, match="is damaged"):
-        load_classifier(tmp_path)
+    with pytest.raises(ClassifierError, match=f"{path.name} is damaged"):
+        load_classifiers(tmp_path)

@@ -1,5 +1,6 @@
 """From runs on disk to a row of metrics per seed: shared latents, every seed a row, failures too."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from gan import runs
 from gan.classifier import Classifier
 from gan.evaluation import Judge, evaluate_variant, generate, metrics_table, sample_grid, snapshots_table
 from gan.networks import Pass, Perceptrons
+from gan.pixels import scale
 from gan.randomness import random_generator
 from gan.study import Study, Variant
-from gan.training import Run, generator_architecture
+from gan.training import Run, encoder_architecture, generator_architecture
 from gan.workers import Cores
 
 SIDE = 28
@@ -23,7 +25,7 @@ ONE = Cores(1)
 @pytest.fixture
 def judge(study: Study, images: torch.Tensor) -> Judge:
     torch.manual_seed(0)
-    return Judge.of(Classifier().eval(), images, study.evaluate, "cpu")
+    return Judge.of([Classifier().eval(), Classifier().eval()], images, study.evaluate, "cpu")
 
 
 def make_runs(variant: Variant, folder: Path) -> None:
@@ -50,7 +52,7 @@ def test_generated_images_are_the_networks(variant: Variant) -> None:
 def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
     scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Cores(2))
-    table = metrics_table(scored)
+    table = metrics_table(scored, 1)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
     assert table["key"].tolist() == ["key0", "key1", "key2"]
@@ -62,11 +64,13 @@ def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) 
 
     snapshots = snapshots_table("mine", scored)
     assert snapshots[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1]]
-    final = snapshots[(snapshots["seed"] == 1) & (snapshots["epoch"] == 2)]["fid"].item()
-    assert final == table.loc[1, "fid"]
+    course = snapshots[snapshots["seed"] == 1]["fid"].to_numpy()
+    assert table.loc[1, "fid"] == pytest.approx(np.sqrt(course.prod()), rel=1e-12)
+    assert table.loc[1, "fid_last"] == course[-1]
+    assert table.loc[1, "epoch"] == 2
 
     again = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
-    assert metrics_table(again).equals(table)
+    assert metrics_table(again, 1).equals(table)
     assert sample_grid(again, 2) == sample_grid(scored, 2)
 
 
@@ -74,7 +78,7 @@ def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, 
     """Equal generators under another name get equal scores, so a contrast has no noise from latents."""
     make_runs(variant, tmp_path)
     tables = [
-        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE)).drop(columns="variant")
+        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE), 1).drop(columns="variant")
         for name in ("one", "other")
     ]
     assert tables[0].equals(tables[1])
@@ -95,12 +99,50 @@ def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, j
 def test_the_reference_is_measured_on_one_thread(study: Study, images: torch.Tensor) -> None:
     """The last digits of a covariance depend on the threads, and scores are not to depend on a machine's cores."""
     torch.set_num_threads(2)
-    Judge.of(Classifier().eval(), images, study.evaluate, "cpu")
+    Judge.of([Classifier().eval()], images, study.evaluate, "cpu")
     assert torch.get_num_threads() == 1
 
 
 def test_training_images_score_better_than_noise(judge: Judge, images: torch.Tensor) -> None:
     noise = torch.rand(200, SIDE, SIDE) * 2 - 1
-    from gan.pixels import scale
-
     assert judge.fid(scale(images)) < 1e-6 < judge.fid(noise * 0.2)
+
+
+def test_a_run_is_scored_at_every_epoch_that_is_asked_for(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+    """A run that failed in epoch 2 has its score after epoch 1."""
+    judge = replace(judge, settings=judge.settings.model_copy(update={"epochs": (1,), "average": 1}))
+    make_runs(variant, tmp_path)
+    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE), 1)
+    assert table[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [2, 2]]
+    assert table["status"].tolist() == ["finished"] * 5 + ["failed"]
+    assert table["failed_epoch"].notna().tolist() == [False] * 5 + [True]
+    assert (table["fid"] == table["fid_last"])[:5].all()
+
+
+def test_further_scores_are_what_their_names_say(judge: Judge, images: torch.Tensor) -> None:
+    real = scale(images)
+    scores = judge.score(real)
+    assert scores["fid_half"] == judge.fid(real[:100])
+    assert scores["fid_classifier_1"] == pytest.approx(0, abs=1e-6)
+    assert judge.score(real.flip(0))["fid_half"] != scores["fid_half"]
+    flat = real.flatten(1).numpy()
+    assert scores["output_variance"] == pytest.approx(flat.var(0, ddof=1).mean(), rel=1e-5)
+    assert scores["mean_distance"] == pytest.approx(flat.var(0).mean(), rel=1e-5)
+    lower = np.quantile(flat, 0.5, axis=0, method="lower")
+    assert scores["median_distance"] == pytest.approx(((flat - lower) ** 2).mean(), rel=1e-5)
+    same = judge.score(judge.mean_image.expand(200, SIDE, SIDE) + 1e-3 * torch.randn(200, 1, 1))
+    assert same["mean_distance"] == pytest.approx(1e-6, rel=0.5)
+
+
+def test_an_encoders_reconstructions_are_judged(study: Study, judge: Judge, tmp_path: Path) -> None:
+    """A generator that ignores its latents rebuilds one image, whatever the encoder says."""
+    variant = study.variants["vae"].model_copy(update={"seeds": (0,), "epochs": 1})
+    generator = Perceptrons(generator_architecture(variant, SIDE**2), [random_generator(0, "test")])
+    encoder = Perceptrons(encoder_architecture(variant, SIDE**2), [random_generator(1, "test")])
+    generator.layers[0][0].zero_()
+    state = {name: part.numpy() for name, part in (generator.state(0) | encoder.state(0, "encoder")).items()}
+    runs.keep(Run(0, generators={1: state}), tmp_path / "kept", {})
+    runs.gather({"key": tmp_path / "kept"}, tmp_path / "runs")
+    table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", judge, SIDE, ONE), 1)
+    only = generate(state, torch.zeros(1, 8), SIDE)
+    assert table["reconstruction_error"].item() == pytest.approx((judge.images - only).square().mean().item(), rel=1e-5)

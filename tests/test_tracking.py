@@ -58,6 +58,7 @@ def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, fail
                 "status": "failed" if seed == failed else "finished",
                 "failure": {"epoch": 2, "cause": CAUSE} if seed == failed else None,
                 "seconds": 12.5,
+                "declaration": "what was decided",
             }
             for seed in seeds
         ],
@@ -72,9 +73,11 @@ def evaluate(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, f
         {
             "variant": variant,
             "seed": seed,
+            "epoch": EPOCHS,
             "status": "failed" if seed == failed else "finished",
             "fid": None if seed == failed else 6.5 + seed,
             "digits": None if seed == failed else 10,
+            "reconstruction_error": None,
             "failed_epoch": 2 if seed == failed else None,
             "failure": CAUSE if seed == failed else None,
             "key": f"{recipe}{seed}",
@@ -165,14 +168,14 @@ def test_each_run_is_shown_as_recorded(embedded):
     assert run["parameters"] == {"objective": "minimax", "adam.lr": "0.0002", "adam.betas": "[0.9, 0.999]"}
     assert run["tags"].items() >= {
         "variant": "minimax", "seed": "0", "run_key": "1e0", "code_checksum": "c0de", "data_checksum": "da7a",
-        "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0",
+        "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0", "declaration": "what was decided",
     }.items()  # fmt: skip
     assert run["metrics"] == {
         "discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],
         "generator_loss": [(1, 1 / 3), (2, 1 / 3), (3, 1 / 3)],
         "snapshot_fid": [(1, 30.0), (3, 10.0)],
-        "fid": [(0, 6.5)],
-        "digits": [(0, 10.0)],
+        "fid": [(3, 6.5)],
+        "digits": [(3, 10.0)],
     }
     assert run["artifacts"] == ["samples/minimax.png"]
 
@@ -216,7 +219,7 @@ def test_an_evaluation_completes_a_trained_run(client, tmp_path):
     assert trained["metrics"].keys() == {"discriminator_loss", "generator_loss"}
     assert trained["artifacts"] == []
     assert evaluated["metrics"] == trained["metrics"] | {
-        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(0, 6.5)], "digits": [(0, 10.0)],
+        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(3, 6.5)], "digits": [(3, 10.0)],
     }  # fmt: skip
     assert evaluated["artifacts"] == ["samples/cewl.png"]
 
