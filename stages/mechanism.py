@@ -1,0 +1,22 @@
+"""Measure what goes on in training: runs/<variant>/ and data/ to reports/mechanism.json."""
+
+from pathlib import Path
+
+from gan import errors
+from gan.data import load
+from gan.files import write_json
+from gan.mechanism import measure
+from gan.study import load_study
+from gan.workers import local_crew
+
+
+def main() -> None:
+    study = load_study()
+    settings = study.mechanism
+    images, _ = load(Path("data"), "train")
+    recipe, folder = study.variant(settings.variant), Path("runs") / settings.variant
+    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, local_crew(study.compute)))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,256 @@
+"""The ledger of claims: the rule stated beforehand decides, and planted evidence to the contrary turns each verdict."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from gan.audit import identities
+from gan.claims import TESTS, Evidence, declared_claims, ledger
+from gan.files import read_json
+
+SOURCES = {"V": 7, "T": 6, "Q": 11}
+IDENTITIES = identities()
+
+
+def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] = (0, 0), p: float = 1.0) -> dict:
+    return {
+        "id": f"{variant}/{against}", "variant": variant, "against": against, "verdict": verdict, "reason": "A reason.",
+        "ratio": 0.8, "low": 0.7, "high": 0.9, "p_adjusted": 0.01, "n": {"variant": 8, "against": 8},
+        "scored_ratio": {"ratio": 0.8, "low": 0.7, "high": 0.9},
+        "failures": {"variant": failed[0], "against": failed[1], "p": p},
+    }  # fmt: skip
+
+
+def runs(variant: str, **columns: Any) -> pd.DataFrame:
+    ordinary = {
+        "variant": variant, "epoch": 10, "status": "finished", "digits": 9, "fid": 400.0, "precision": 0.9,
+        "recall": 0.1, "output_variance": 0.3, "mean_distance": 0.4, "median_distance": 0.4,
+    }  # fmt: skip
+    typical = {**ordinary, **columns}
+    return pd.DataFrame([{**typical, "seed": seed, "fid": typical["fid"] * (1 + 0.01 * seed)} for seed in range(8)])
+
+
+def learning(loss: str, seed: int, epoch: int) -> list[dict[str, Any]]:
+    """A discriminator that grows sure within three steps, of an early generator more easily."""
+    rows = []
+    for step, probability in enumerate((0.49, 0.1, 1e-4), 1):
+        norm = probability if loss == "minimax" else 1 - probability
+        hard = 0.01 * epoch
+        rows.append({
+            "loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": probability,
+            "gradient_norm": norm, "discriminator_loss": probability + hard, "accuracy": 1 - hard,
+        })  # fmt: skip
+    return rows
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """What the sources' expectations would look like."""
+    minimax = runs("minimax", digits=1, fid=1000.0)
+    history = pd.DataFrame([
+        {"variant": variant, "seed": seed, "epoch": epoch, "generator_loss": loss / epoch, "fake_probability": 0.1}
+        for variant, loss in (("minimax", -0.02), ("non_saturating", 2.0))
+        for seed in range(8)
+        for epoch in (1, 5)
+    ])  # fmt: skip
+    steps = [
+        row
+        for loss in ("minimax", "non_saturating")
+        for seed in (0, 1)
+        for epoch in (1, 20)
+        for row in learning(loss, seed, epoch)
+    ]
+    return Evidence(
+        audit={"identities": IDENTITIES},
+        mechanism={
+            "fresh_discriminator": steps,
+            "perfect_generator": [{"seed": seed, "fake_probability": 0.5} for seed in (0, 1)],
+            "gradient_flow": {
+                "generator_in_its_step": True, "discriminator_in_the_generators_step": True,
+                "generator_under_no_grad": False, "generator_behind_detach": False, "discriminator_behind_detach": True,
+            },
+            "frozen_discriminator": {
+                "same_weights": True, "peak_bytes": {"frozen": 1000, "not_frozen": 2000},
+                "milliseconds": {"frozen": 1.0, "not_frozen": 1.2},
+            },
+        },
+        comparison={
+            "alpha": 0.05,
+            "collapse": 2,
+            "contrasts": [
+                contrast("non_saturating", "minimax", "supported", failed=(0, 8), p=2 / 2**8),
+                contrast("cewl", "minimax", "supported"),
+                contrast("cewl", "non_saturating", "supported"),
+                contrast("bce_label_zero", "non_saturating", "refuted"),
+                contrast("feature_matching", "non_saturating", "supported"),
+                *(contrast(name, "non_saturating", "supported") for name in ("lsgan", "wgan", "wgan_gp", "hinge")),
+            ],
+        },
+        floor={"output_variance": 0.4, "mean_distance": 0.4},
+        metrics=pd.concat([
+            minimax,
+            runs("non_saturating"),
+            runs("bce_label_zero", digits=1, fid=1000.0),
+            runs("pixel_mse", digits=1, fid=900.0, output_variance=1e-5, mean_distance=1e-3),
+            runs("pixel_mae", digits=1, fid=900.0, output_variance=1e-5, median_distance=1e-3),
+            runs("vae", fid=200.0, reconstruction_error=0.1),
+            runs("vae_gan", reconstruction_error=0.1),
+            *(runs(name) for name in ("lsgan", "wgan", "wgan_gp", "hinge")),
+        ]),
+        history=history,
+    )  # fmt: skip
+
+
+REFUTED = {"V6", "T1", "Q2", "Q5", "Q7"}
+
+
+def verdict(evidence: Evidence, claim: str) -> str:
+    return ledger(evidence)[claim]["verdict"]
+
+
+def test_every_claim_has_its_rule_and_its_test() -> None:
+    claims = declared_claims()
+    assert list(claims) == list(TESTS)
+    assert {source: sum(name[0] == source for name in claims) for source in SOURCES} == SOURCES
+    assert all((claim["text"] and "upported" in claim["rule"]) or name == "Q9" for name, claim in claims.items())
+
+
+def test_expectations_give_the_expected_verdicts(evidence: Evidence) -> None:
+    found = ledger(evidence)
+    assert {name for name, entry in found.items() if entry["verdict"] == "refuted"} == REFUTED
+    assert {entry["verdict"] for name, entry in found.items() if name not in REFUTED} == {"supported"}
+    assert all(entry["numbers"] and entry["reason"] for entry in found.values())
+
+
+@pytest.mark.parametrize(
+    ("claim", "key", "turned"),
+    [
+        ("V1", "V1.value", "refuted"),
+        ("V2", "V2.gradient", "refuted"),
+        ("V5", "V5.value", "refuted"),
+        ("V6", "V6.ratio", "supported"),
+        ("T1", "T1.negative", "undecided"),
+        ("T3", "T3.size", "refuted"),
+        ("Q1", "Q1.image", "refuted"),
+        ("Q8", "Q8.generator", "refuted"),
+        ("Q10", "Q10.increasing", "refuted"),
+    ],
+)
+def test_an_identity_that_fails_turns_the_verdict(evidence: Evidence, claim: str, key: str, turned: str) -> None:
+    changed = [
+        {**entry, "holds": not entry["holds"] if entry["key"] == key else entry["holds"]} for entry in IDENTITIES
+    ]
+    assert verdict(replace(evidence, audit={"identities": changed}), claim) == turned
+
+
+def test_the_identities_that_must_fail_decide_too(evidence: Evidence) -> None:
+    changed = [{**entry, "holds": True} for entry in IDENTITIES]
+    everything_holds = replace(evidence, audit={"identities": changed})
+    assert verdict(everything_holds, "Q7") == "supported"
+    assert verdict(everything_holds, "Q8") == "refuted"
+    assert verdict(everything_holds, "Q1") == "refuted"
+
+
+def rewritten(evidence: Evidence, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Evidence:
+    """The steps of all fresh discriminators, changed one by one."""
+    steps = [change(row) for row in evidence.mechanism["fresh_discriminator"]]
+    return replace(evidence, mechanism={**evidence.mechanism, "fresh_discriminator": steps})
+
+
+def test_gradients_decide_on_saturation(evidence: Evidence) -> None:
+    level = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0})
+    assert verdict(level, "V2") == "refuted"
+    assert verdict(level, "V3") == "refuted"
+    one = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0} if row["seed"] == 0 else row)
+    assert verdict(one, "V2") == "undecided"
+    assert verdict(one, "V3") == "undecided"
+    swapped = {"minimax": "non_saturating", "non_saturating": "minimax"}
+    assert verdict(rewritten(evidence, lambda row: {**row, "loss": swapped[row["loss"]]}), "T3") == "refuted"
+
+
+def test_a_discriminators_task_decides(evidence: Evidence) -> None:
+    easier = rewritten(evidence, lambda row: {**row, "discriminator_loss": 1 / row["epoch"]})
+    assert verdict(easier, "V7") == "refuted"
+    mixed = rewritten(evidence, lambda row: {**row, "accuracy": row["epoch"] / 20})
+    assert verdict(mixed, "V7") == "undecided"
+
+
+def replaced(evidence: Evidence, *contrasts: dict[str, Any]) -> Evidence:
+    pairs = {(each["variant"], each["against"]) for each in contrasts}
+    kept = [c for c in evidence.comparison["contrasts"] if (c["variant"], c["against"]) not in pairs]
+    return replace(evidence, comparison={**evidence.comparison, "contrasts": [*kept, *contrasts]})
+
+
+def scored(evidence: Evidence, variant: str, **columns: Any) -> Evidence:
+    others = evidence.metrics[evidence.metrics["variant"] != variant]
+    return replace(evidence, metrics=pd.concat([others, runs(variant, **columns)]))
+
+
+def test_failures_decide_on_stability_and_spread_where_they_do_not(evidence: Evidence) -> None:
+    worse = replaced(evidence, contrast("non_saturating", "minimax", "refuted", failed=(8, 0), p=0.01))
+    assert verdict(worse, "V4") == "refuted"
+    even = replaced(evidence, contrast("non_saturating", "minimax", "supported"))
+    assert verdict(even, "V4") == "undecided", "none of minimax's runs survives"
+    wide = scored(even, "minimax")
+    wide.metrics.loc[wide.metrics["variant"] == "minimax", "fid"] = [100, 900, 90, 1000, 95, 950, 105, 990]
+    assert verdict(wide, "V4") == "supported"
+
+
+def test_contrasts_decide(evidence: Evidence) -> None:
+    assert verdict(replaced(evidence, contrast("cewl", "minimax", "refuted")), "Q9") == "refuted"
+    assert verdict(replaced(evidence, contrast("cewl", "minimax", "undecided")), "Q9") == "undecided"
+    matched = replaced(evidence, contrast("feature_matching", "non_saturating", "refuted"))
+    assert verdict(matched, "Q5") == "supported"
+    names = ("lsgan", "wgan", "wgan_gp", "hinge")
+    none = replaced(evidence, *(contrast(name, "non_saturating", "undecided") for name in names))
+    assert verdict(none, "Q11") == "undecided"
+    for name in names:
+        none = scored(none, name, digits=1)
+    assert verdict(none, "Q11") == "refuted"
+
+
+def test_runs_decide(evidence: Evidence) -> None:
+    assert verdict(scored(evidence, "non_saturating", digits=4), "T4") == "refuted"
+    half = scored(evidence, "non_saturating")
+    half.metrics.loc[(half.metrics["variant"] == "non_saturating") & (half.metrics["seed"] < 4), "precision"] = 0.1
+    assert verdict(half, "T4") == "undecided"
+    assert verdict(scored(evidence, "minimax"), "T2") == "refuted"
+    assert verdict(scored(evidence, "pixel_mse", output_variance=0.3), "Q3") == "refuted"
+    assert verdict(scored(evidence, "pixel_mae", output_variance=1e-5, median_distance=0.1), "Q3") == "undecided"
+    assert verdict(scored(evidence, "vae", fid=200.0, reconstruction_error=0.3), "Q4") == "refuted"
+    assert verdict(scored(evidence, "vae", fid=950.0, reconstruction_error=0.1), "Q4") == "undecided"
+    assert verdict(scored(evidence, "vae_gan", digits=1, reconstruction_error=0.1), "Q6") == "undecided"
+
+
+def test_measurements_decide(evidence: Evidence) -> None:
+    def mechanism(**changes: Any) -> Evidence:
+        return replace(evidence, mechanism={**evidence.mechanism, **changes})
+
+    perfect = [{"seed": 0, "fake_probability": 0.95}]
+    assert verdict(mechanism(perfect_generator=perfect), "Q2") == "supported"
+    assert verdict(mechanism(perfect_generator=[*perfect, {"seed": 1, "fake_probability": 0.5}]), "Q2") == "undecided"
+    leaking = {**evidence.mechanism["gradient_flow"], "generator_behind_detach": True}
+    assert verdict(mechanism(gradient_flow=leaking), "T5") == "refuted"
+    freezing = evidence.mechanism["frozen_discriminator"]
+    assert verdict(mechanism(frozen_discriminator={**freezing, "same_weights": False}), "T6") == "refuted"
+    costly = {**freezing, "peak_bytes": {"frozen": 2000, "not_frozen": 2000}}
+    assert verdict(mechanism(frozen_discriminator=costly), "T6") == "refuted"
+
+
+def test_what_a_study_lacks_is_undecided_and_told(evidence: Evidence) -> None:
+    without = replace(evidence, metrics=evidence.metrics[evidence.metrics["variant"] != "vae"])
+    entry = ledger(without)["Q4"]
+    assert (entry["verdict"], entry["numbers"]) == ("undecided", {})
+    assert entry["reason"] == "Not tested: this study has no variant vae."
+
+
+def test_the_published_ledger_belongs_to_the_rules() -> None:
+    published = read_json(ROOT / "reports/claims.json")
+    for name, claim in declared_claims().items():
+        assert {key: published[name][key] for key in claim} == claim
+        assert published[name]["verdict"] in ("supported", "refuted", "undecided")
+        assert not published[name]["reason"].startswith("Not tested")
