@@ -37,6 +37,21 @@ def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports"
 
 
 @app.command()
+def audit(out: Annotated[Path | None, typer.Option(help="Write the record there, too")] = None) -> None:
+    """Hold every loss to the equation of its name, and every variant's losses beside every other's."""
+    from gan import audit as losses
+    from gan.files import write_json
+    from gan.study import load_study
+
+    record = losses.audit(load_study())
+    losses.show(record)
+    if out:
+        write_json(out, record)
+    if faults := losses.faults(record):
+        raise errors.StudyError(faults[0] + (f" (and {len(faults) - 1} more)" if faults[1:] else ""))
+
+
+@app.command()
 def rehearse(preset: Path, folder: Path) -> None:
     """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
     from gan import rehearsal, verdict
