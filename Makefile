@@ -17,6 +17,7 @@ help:  ## This list
 
 study: .venv/ready  ## Run the study (what is up to date is left alone) and print the verdict
 	@$(BIN)/python -m gan check
+	@$(BIN)/dvc repro audit
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m gan verdict
 
@@ -24,7 +25,7 @@ variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, publ
 	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
 	@$(BIN)/python -m gan check --joining $(NAME)
 	@$(BIN)/dvc repro download
-	@$(BIN)/dvc repro --single-item train@$(NAME) evaluate@$(NAME) compare report
+	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report
 	@$(BIN)/python -m gan verdict
 
 quick: .venv/ready  ## The whole pipeline in two minutes, in .scratch/; DATA=digits (no download) or mnist

@@ -21,6 +21,7 @@ from rich.table import Table
 from scipy.special import expit
 from torch import Tensor, nn
 
+from gan.errors import StudyError
 from gan.objectives import OBJECTIVES, Objective
 from gan.terms import TERMS, Scene, Term
 
@@ -752,6 +753,12 @@ def curves(losses: Losses) -> list[dict[str, Any]]:
 def faults(record: dict[str, Any]) -> list[str]:
     """What must not be trained: losses that are not their label's equation, penalties that are not per sample."""
     return [fault for entry in record["equations"] + record["penalties"] for fault in entry["faults"]]
+
+
+def refuse_faults(record: dict[str, Any]) -> None:
+    """Raise a StudyError that names the first of the record's faults, if it has any."""
+    if found := faults(record):
+        raise StudyError(found[0] + (f" (and {len(found) - 1} more)" if found[1:] else ""))
 
 
 def show(record: dict[str, Any]) -> None:

@@ -37,18 +37,14 @@ def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports"
 
 
 @app.command()
-def audit(out: Annotated[Path | None, typer.Option(help="Write the record there, too")] = None) -> None:
+def audit() -> None:
     """Hold every loss to the equation of its name, and every variant's losses beside every other's."""
     from gan import audit as losses
-    from gan.files import write_json
     from gan.study import load_study
 
     record = losses.audit(load_study())
     losses.show(record)
-    if out:
-        write_json(out, record)
-    if faults := losses.faults(record):
-        raise errors.StudyError(faults[0] + (f" (and {len(faults) - 1} more)" if faults[1:] else ""))
+    losses.refuse_faults(record)
 
 
 @app.command()
@@ -73,11 +69,17 @@ def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's repo
     from gan.study import load_study
 
     study = load_study()
-    metrics = pd.concat([pd.read_csv(reports / f"metrics/{name}.csv") for name in study.variants])
+    scored = sorted((reports / "metrics").glob("*.csv"))
+    if not scored:
+        raise errors.StudyError(f"{reports / 'metrics'} has no scores: run `make pilot` first")
+    metrics = pd.concat([pd.read_csv(path) for path in scored])
+    if seen := set(metrics["seed"]) & {seed for variant in study.variants.values() for seed in variant.seeds}:
+        raise errors.StudyError(f"seed {min(seen)} is the study's own: a pilot's seeds must be others")
     planned = plan(metrics, study.compare)
     write_json(Path("reports/pilot.json"), planned)
-    for need in planned["hypotheses"]:
-        print(f"{need['id']}: {need['seeds']} seeds (log ratio {need['mean']:+.3f}, sd {need['sd']:.3f})")
+    for need in planned["hypotheses"] + planned["controls"]:
+        spread = f"sd of log ratios {need['sd']:.3f}" if need["sd"] is not None else need["note"]
+        print(f"{need['id']}: {need['seeds']} seeds ({spread})")
 
 
 @app.command()

@@ -19,20 +19,27 @@ Severe collapses were left out of the published means.
 """
 
 
-def beside_the_published(scores: Mapping[str, float]) -> dict[str, Any]:
-    """Both orders of the variants that the table and `scores` (geometric mean FID) have, best first, and Kendall's τ.
+def beside_the_published(standing: Mapping[str, Any]) -> dict[str, Any]:
+    """Both orders of the variants that the table and a standing of `gan.comparison` have, best first, and Kendall's τ.
 
-    `tau` and its exact two-sided p are None for fewer than three variants.
+    Ours is the standing's ranking, in which failures come last. `tau` and its exact two-sided p are None for fewer than
+    three variants.
     """
-    shared = [name for name in LUCIC if name in scores]
-    published, ours = [LUCIC[name][0] for name in shared], [scores[name] for name in shared]
-    known = len(shared) > 2
-    found = stats.kendalltau(published, ours, method="exact") if known else None
+    ours = [name for name in standing["ranking"] if name in LUCIC]
+    published = sorted(ours, key=lambda name: LUCIC[name][0])
+    places = [[order.index(name) for name in ours] for order in (ours, published)]
+    found = stats.kendalltau(*places, method="exact") if len(ours) > 2 else None
     return {
-        "published": sorted(shared, key=lambda name: LUCIC[name][0]),
-        "ours": sorted(shared, key=lambda name: scores[name]),
+        "epochs": standing["epochs"],
+        "published": published,
+        "ours": ours,
         "fids": {
-            name: {"published": LUCIC[name][0], "spread": LUCIC[name][1], "ours": scores[name]} for name in shared
+            name: {
+                "published": LUCIC[name][0],
+                "spread": LUCIC[name][1],
+                "ours": standing["variants"][name]["scored_mean"],
+            }
+            for name in published
         },
         "tau": float(found.statistic) if found else None,
         "p": float(found.pvalue) if found else None,

@@ -1,5 +1,6 @@
 """Where the spread of a variant's scores over seeds comes from: initial weights, data, or the latents of evaluation."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 
 
 def sources_of_spread(
-    metrics: pd.DataFrame, reference: str, pinned: dict[str, tuple[str, ...]], confidence: float
+    metrics: pd.DataFrame, reference: str, pinned: Mapping[str, Iterable[str]], confidence: float
 ) -> list[dict[str, Any]]:
     """SD of log FID over seeds, of the reference and of variants that differ from it only by pinned random streams.
 

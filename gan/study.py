@@ -1,7 +1,5 @@
 """params.yaml, validated: the one place that knows what a study may say."""
 
-import hashlib
-import json
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
@@ -280,11 +278,26 @@ class Study(_Section):
         completed = {name: _complete(baseline, own) if isinstance(own, dict) else own for name, own in variants.items()}
         return {**raw, "variants": completed}
 
+    @model_validator(mode="after")
+    def _mechanism_has_generators(self) -> Self:
+        measured = self.mechanism
+        if variant := self.variants.get(measured.variant):
+            if missing := sorted(set(measured.epochs) - set(variant.checkpoints)):
+                raise ValueError(f"mechanism.epochs: {missing[0]} is not among the snapshots of {measured.variant}")
+            if missing := sorted(set(measured.seeds) - set(variant.seeds)):
+                raise ValueError(f"mechanism.seeds: {missing[0]} is not among the seeds of {measured.variant}")
+        return self
+
     def variant(self, name: str) -> Variant:
         """The variant of that name; StudyError if params.yaml has none."""
         if name not in self.variants:
             raise StudyError(f"{name} is not a variant of params.yaml; there are {', '.join(self.variants)}")
         return self.variants[name]
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The variants that are set beside each other: all but those whose seeds share a random stream."""
+        return tuple(name for name, variant in self.variants.items() if not variant.pinned)
 
     def unknown_variants(self) -> list[str]:
         """Names in `compare` that no variant has: contrasts with them can't be tested."""
@@ -321,24 +334,6 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
         return Study.model_validate(raw)
     except ValidationError as error:
         raise StudyError(f"{path}: {_describe(error)}") from None
-
-
-def declaration(study: Study) -> dict[str, Any]:
-    """All that was decided before the scores were known: the rule, the score, and the runs that hypotheses rest on."""
-    return {
-        "compare": study.compare.model_dump(mode="json", exclude={"power"}),
-        "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
-        "variants": {
-            name: study.variants[name].model_dump(mode="json", include={"seeds", "epochs"})
-            for name in study.compare.named
-            if name in study.variants
-        },
-    }
-
-
-def digest(declared: dict[str, Any]) -> str:
-    """SHA-256 of a declaration as JSON with sorted keys and no spaces."""
-    return hashlib.sha256(json.dumps(declared, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _describe(error: ValidationError) -> str:

@@ -65,8 +65,8 @@ def train_variant(
 ) -> Trained:
     """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
-    A run is kept with the checksum of what was declared when it was trained. Each population's runs enter the store the moment they are finished, so that an interruption loses only those in
-    progress.
+    A run is kept with the checksum of what was declared when it was trained. Each population's runs enter the store the
+    moment they are finished, so that an interruption loses only those in progress.
     """
     crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.

@@ -33,6 +33,7 @@ SMALL = {
         "vae_gan": {"encoder_hidden": [12, 10]},
     },
     "evaluate": {"images": 200, "grid_columns": 4, "grid_seeds": 2},
+    "mechanism": {"epochs": [1], "seeds": [0], "steps": 2},
     "compute": {"device": "cpu", "workers": 2},
 }
 

@@ -20,9 +20,12 @@ from gan.verdict import show
 pytestmark = pytest.mark.slow
 
 TINY = """
+only: [minimax, non_saturating, cewl]
 data: {name: digits}
-classify: {epochs: 2}
+classify: {seeds: [0, 1], epochs: 2}
 baseline: {seeds: [0, 1], epochs: 3, snapshots: [1]}
+calibrate: {studies: 10}
+mechanism: {epochs: [1, 3], seeds: [1], steps: 2}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
 tracking: {experiment: tiny}
 """
@@ -84,7 +87,13 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
         assert (project / f"reports/samples/{name}.png").exists()
     found = comparison(project)
     assert [contrast["verdict"] for contrast in found["contrasts"]] == ["descriptive only"] * 3
-    assert json.loads((project / "reports/metrics.json").read_text()).keys() == found["variants"].keys()
+    claims = json.loads((project / "reports/claims.json").read_text())
+    assert len(claims) == 24
+    assert claims["V1"]["verdict"] == "supported"
+    assert claims["Q4"]["reason"] == "Not tested: this study has no variant vae."
+    calibration = json.loads((project / "reports/calibration.json").read_text())
+    assert calibration["studies"] == 10
+    assert json.loads((project / "reports/metrics.json").read_text()).keys() == found["standings"][0]["variants"].keys()
     assert (
         "<svg" in (project / "reports/report.html").read_text()
         or "data:image/svg" in (project / "reports/report.html").read_text()
@@ -117,7 +126,8 @@ def test_a_second_time_there_is_nothing_to_do(copy: Path) -> None:
 def test_editing_one_variant_runs_that_variant_only(copy: Path) -> None:
     before = metrics(copy, "minimax")
     edit(copy, lambda params: params["variants"]["cewl"].update(real_label=0.9))
-    assert sorted(dvc(copy, "repro")) == ["compare", "evaluate@cewl", "report", "train@cewl"]
+    changed = {"audit", "calibrate", "train@cewl", "evaluate@cewl", "compare", "claims", "report"}
+    assert set(dvc(copy, "repro")) == changed
     assert metrics(copy, "minimax").equals(before)
 
 
@@ -137,10 +147,10 @@ def test_adding_a_seed_trains_that_seed_only(copy: Path) -> None:
 
 def test_removing_a_variant_removes_it_from_the_report(copy: Path) -> None:
     edit(copy, lambda params: params["variants"].pop("cewl"))
-    assert dvc(copy, "repro") == ["compare", "report"]
+    assert set(dvc(copy, "repro")) == {"audit", "calibrate", "compare", "claims", "report"}
     found = comparison(copy)
-    assert set(found["variants"]) == {"minimax", "non_saturating"}
-    assert [untested["id"] for untested in found["untested"]] == ["H2", "H3"]
+    assert set(found["standings"][0]["variants"]) == {"minimax", "non_saturating"}
+    assert [untested["id"] for untested in found["untested"]] == ["H2", "H3", "A1", "A2", "A3"]
     assert "samples/cewl.png" not in (copy / "reports/report.md").read_text()
 
 
@@ -153,7 +163,7 @@ def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> 
         file.write("\n# a new objective\n")
     edit(copy, lambda params: params["variants"].update(softer={"objective": "cewl", "real_label": 0.9}))
     assert dvc(copy, "repro", "download") == ["download"]
-    stages = ["train@softer", "evaluate@softer", "compare", "report"]
+    stages = ["audit", "train@softer", "evaluate@softer", "compare", "claims", "report"]
     assert dvc(copy, "repro", "--single-item", *stages) == stages
     assert comparison(copy)["contrasts"][-1]["id"] == "E: softer vs non_saturating"
     for name, table in published.items():

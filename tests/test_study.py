@@ -50,6 +50,12 @@ def test_checkpoints_end_with_the_last_epoch(study: Study) -> None:
     assert variant.checkpoints == (1, 2, 5)
 
 
+def test_scores_average_the_last_snapshots(study: Study) -> None:
+    settings = study.evaluate.model_copy(update={"epochs": (4, 6, 7), "average": 3})
+    variant = study.baseline.model_copy(update={"epochs": 20, "snapshots": (1, 4, 6, 8, 18)})
+    assert settings.scored(variant) == {4: (1, 4), 6: (1, 4, 6), 20: (8, 18, 20)}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -81,6 +87,19 @@ def test_checkpoints_end_with_the_last_epoch(study: Study) -> None:
         ("data.name", "cifar", "data.name"),
         ("data.mirrors.mnist", [], "data.mirrors.mnist"),
         ("compute.device", "tpu", "compute.device"),
+        ("variants.cewl", {"terms": {"r3": 1.0}}, "variants.cewl.terms.r3: unknown term; known are gradient_penalty"),
+        ("variants.cewl", {"terms": {"r1": 0.0}}, "variants.cewl.terms.r1: Input should be greater than 0"),
+        ("variants.cewl", {"terms": {"evidence_bound": 1.0}}, "cewl: terms.evidence_bound needs an encoder"),
+        ("variants.cewl", {"encoder_hidden": [8]}, "variants.cewl: encoder_hidden describes an encoder that no term"),
+        ("variants.cewl", {"adversarial": 0.0}, "variants.cewl: adversarial is 0 and terms has none for the generator"),
+        ("variants.cewl", {"adversarial": 0.0, "terms": {"r1": 1.0}}, "variants.cewl: adversarial is 0"),
+        ("variants.cewl", {"objective": "hinge", "real_label": 0.9}, "cewl: real_label has no meaning for hinge"),
+        ("variants.cewl", {"clip": 0.0}, "variants.cewl.clip"),
+        ("variants.cewl", {"pinned": {"weights": 1}}, "variants.cewl.pinned.weights"),
+        ("mechanism.epochs", [7], "mechanism.epochs: 7 is not among the snapshots of non_saturating"),
+        ("mechanism.seeds", [7], "mechanism.seeds: 7 is not among the seeds of non_saturating"),
+        ("evaluate.average", 0, "evaluate.average"),
+        ("compare.collapse", -1, "compare.collapse"),
         ("extra", 1, "extra: unknown key"),
     ],
 )
@@ -130,5 +149,5 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_unknown_variant_is_told(study: Study) -> None:
-    with pytest.raises(StudyError, match=r"wgan is not a variant of params\.yaml; there are minimax"):
-        study.variant("wgan")
+    with pytest.raises(StudyError, match=r"began is not a variant of params\.yaml; there are minimax"):
+        study.variant("began")

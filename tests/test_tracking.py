@@ -168,7 +168,8 @@ def test_each_run_is_shown_as_recorded(embedded):
     assert run["parameters"] == {"objective": "minimax", "adam.lr": "0.0002", "adam.betas": "[0.9, 0.999]"}
     assert run["tags"].items() >= {
         "variant": "minimax", "seed": "0", "run_key": "1e0", "code_checksum": "c0de", "data_checksum": "da7a",
-        "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0", "declaration": "what was decided",
+        "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0",
+        "declaration": "what was decided",
     }.items()  # fmt: skip
     assert run["metrics"] == {
         "discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],

@@ -1,0 +1,42 @@
+"""This study's order beside the published one."""
+
+from typing import Any
+
+import pytest
+
+from gan.literature import LUCIC, beside_the_published
+
+
+def standing(ranking: list[str]) -> dict[str, Any]:
+    return {
+        "epochs": 10,
+        "ranking": ranking,
+        "variants": {name: {"scored_mean": float(place)} for place, name in enumerate(ranking, 1)},
+    }
+
+
+def test_the_published_order_is_that_of_the_table() -> None:
+    found = beside_the_published(standing(list(LUCIC)))
+    assert found["published"] == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
+    assert found["fids"]["wgan_gp"] == {"published": 20.3, "spread": 5.0, "ours": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("ours", "tau", "p"),
+    [
+        (["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"], 1, 2 / 720),
+        (["wgan_gp", "minimax", "lsgan", "dragan", "non_saturating", "wgan"], -1, 2 / 720),
+        (["wgan", "non_saturating", "dragan", "lsgan", "wgan_gp", "minimax"], 13 / 15, 12 / 720),
+    ],
+)
+def test_tau_counts_pairs_in_the_same_order(ours: list[str], tau: float, p: float) -> None:
+    """One exchange of neighbours among 15 pairs; exactly 1 + 5 of 720 orders are as close, and as many as far."""
+    found = beside_the_published(standing([*ours, "r3gan"]))
+    assert found["ours"] == ours
+    assert found["tau"] == pytest.approx(tau)
+    assert found["p"] == pytest.approx(p)
+
+
+def test_two_variants_make_no_order() -> None:
+    found = beside_the_published(standing(["minimax", "wgan"]))
+    assert (found["tau"], found["p"]) == (None, None)
