@@ -1,6 +1,8 @@
-"""How many seeds a pilot asks for: the power functions with the family's level and the pilot's numbers."""
+"""How many seeds a pilot asks for: the power functions with Holm's levels and the pilot's numbers."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,44 +11,148 @@ from statsmodels.stats.power import TTestPower
 
 from gan.errors import StudyError
 from gan.pilot import plan
-from gan.statistics import pairs_for_equivalence, pairs_for_verdict
+from gan.statistics import pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict, signed_ranks
 from gan.study import Study
+
+FORMS = {"non_saturating": "non_saturating_logits", "minimax": "minimax_logits"}
 
 
 def pilot(effect: float, noise: float, seeds: int = 30) -> pd.DataFrame:
-    """Three variants of which minimax is worse by `effect` in log FID."""
+    """The variants that are named, minimax in both forms worse by `effect` in log FID; `unfrozen` has the same bits."""
     random = np.random.default_rng(0)
-    rows = []
-    for name, mean in (("minimax", 3 + effect), ("non_saturating", 3.0), ("cewl", 3.0)):
-        values = np.exp(mean + noise * random.standard_normal(seeds))
-        rows += [{"variant": name, "seed": seed, "fid": fid} for seed, fid in enumerate(values)]
+    means = {"minimax": 3 + effect, "non_saturating": 3.0, "cewl": 3.0}
+    means |= {FORMS[name]: means[name] for name in FORMS}
+    logs = {name: mean + noise * random.standard_normal(seeds) for name, mean in means.items()}
+    logs["unfrozen"] = logs["non_saturating"]
+    rows = [
+        {"variant": name, "seed": seed, "epoch": epoch, "status": "finished", "fid": math.exp(log), "digits": 10}
+        for name, of in logs.items()
+        for seed, log in enumerate(of)
+        for epoch in (10, 20)
+    ]
     return pd.DataFrame(rows)
 
 
-def test_seeds_follow_the_pilots_effect_and_spread(study: Study) -> None:
-    planned = plan(pilot(effect=0.15, noise=0.1), study.compare)
+def collapse(runs: pd.DataFrame, variant: str, seeds: int) -> pd.DataFrame:
+    """As if the variant's first seeds had collapsed."""
+    lost = (runs["variant"] == variant) & (runs["seed"] < seeds)
+    return runs.assign(digits=runs["digits"].mask(lost, 1))
+
+
+def by_id(planned: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {need["id"]: need for need in planned["hypotheses"] + planned["controls"]}
+
+
+def test_seeds_follow_the_pilots_effect_and_spread_at_holms_levels(study: Study) -> None:
+    settings = study.compare
+    planned = plan(pilot(effect=0.11, noise=0.1), settings)
     h1, h2, h3 = planned["hypotheses"]
-    alpha = study.compare.alpha / 3
-    expected = math.ceil(TTestPower().solve_power(abs(h1["mean"]) / h1["sd"], alpha=alpha, power=study.compare.power))
-    assert h1["seeds"] == expected
-    assert h1["mean"] == pytest.approx(-0.15, abs=0.06)
-    assert h3["seeds"] == pairs_for_equivalence(study.compare.margin, h3["sd"], alpha, study.compare.power)
-    assert planned["seeds"] == max(h1["seeds"], h2["seeds"], h3["seeds"])
+    ordered = sorted((h1, h2, h3), key=lambda need: need["seeds"])
+    assert [need["level"] for need in ordered] == pytest.approx(
+        [settings.alpha / 3, settings.alpha / 2, settings.alpha]
+    )
+    assert ordered[-1]["id"] != "H3"
+    for need in (h1, h2):
+        effect = abs(need["mean"]) / need["sd"]
+        assert need["seeds"] == math.ceil(TTestPower().solve_power(effect, alpha=need["level"], power=settings.power))
+    assert h3["seeds"] == pairs_for_equivalence(settings.margin, h3["sd"], h3["level"], settings.power)
+    assert h1["mean"] == pytest.approx(-0.11, abs=0.06)
     assert h3["sd_low"] < 0.1 * math.sqrt(2) < h3["sd_high"]
+    assert planned["seeds"] == ordered[-1]["seeds"]
     assert planned["pilot_seeds"] == list(range(30))
+
+
+def test_the_least_needy_hypothesis_takes_holms_strictest_level(study: Study) -> None:
+    needs = by_id(plan(pilot(effect=1.0, noise=0.1), study.compare))
+    assert {needs["H1"]["level"], needs["H2"]["level"]} == {study.compare.alpha / 3, study.compare.alpha / 2}
+    assert needs["H3"]["level"] == study.compare.alpha
+    strictest = pairs_for_equivalence(study.compare.margin, needs["H3"]["sd"], study.compare.alpha / 3, 0.8)
+    assert needs["H3"]["seeds"] < strictest
+
+
+def test_each_variant_needs_what_the_neediest_of_its_tests_needs(study: Study) -> None:
+    planned = plan(pilot(effect=1.0, noise=0.1), study.compare)
+    needs = by_id(planned)
+    assert planned["variants"] == {
+        "non_saturating": max(needs[name]["seeds"] for name in ("H1", "H3", "A1", "A3")),
+        "minimax": max(needs[name]["seeds"] for name in ("H1", "H2", "A2")),
+        "cewl": max(needs[name]["seeds"] for name in ("H2", "H3")),
+        "non_saturating_logits": needs["A1"]["seeds"],
+        "minimax_logits": needs["A2"]["seeds"],
+        "unfrozen": needs["A3"]["seeds"],
+    }
+
+
+def test_controls_are_planned_as_equivalences_in_a_family_of_their_own(study: Study) -> None:
+    needs = by_id(plan(pilot(effect=1.0, noise=0.1), study.compare))
+    a1, a2, a3 = (needs[name] for name in ("A1", "A2", "A3"))
+    assert (a3["seeds"], a3["level"], a3["sd"]) == (pairs_for_verdict(3, 0.05), 0.05 / 3, 0)
+    assert "the same scores" in a3["note"]
+    assert sorted((a1["level"], a2["level"])) == [0.025, 0.05]
+    for need in (a1, a2):
+        assert need["seeds"] == pairs_for_equivalence(study.compare.margin, need["sd"], need["level"], 0.8)
+
+
+def test_only_the_last_epoch_counts(study: Study) -> None:
+    runs = pilot(effect=1.0, noise=0.1)
+    early = runs["epoch"] == 10
+    changed = runs.assign(fid=runs["fid"].mask(early, 7.0), digits=runs["digits"].mask(early, 1))
+    assert plan(changed, study.compare) == plan(runs, study.compare)
+
+
+def test_a_variant_that_always_collapses_needs_what_the_exact_test_needs(study: Study) -> None:
+    runs = collapse(collapse(pilot(effect=-1.0, noise=0.1, seeds=6), "minimax", 6), "minimax_logits", 6)
+    planned = plan(runs, study.compare)
+    needs = by_id(planned)
+    for name in ("H1", "H2", "A2"):
+        assert needs[name]["seeds"] == pairs_for_verdict(3, study.compare.alpha) == 7
+        assert needs[name]["note"]
+        assert (needs[name]["pairs"], needs[name]["failed"], needs[name]["mean"], needs[name]["sd"]) == (
+            0,
+            6,
+            None,
+            None,
+        )
+    assert planned["variants"]["minimax_logits"] == 7
+    assert needs["H3"]["note"] is None
+
+
+def test_a_variant_that_collapses_now_and_then_is_planned_from_signed_ranks(study: Study) -> None:
+    whole = pilot(effect=-0.05, noise=0.1)
+    runs = collapse(whole, "minimax", 10)
+    h1, *_ = plan(runs, study.compare)["hypotheses"]
+    logs = whole.query("epoch == 20").pivot_table(index="seed", columns="variant", values="fid").map(math.log)
+    differences = (logs["non_saturating"] - logs["minimax"]).to_numpy().copy()
+    differences[:10] = -math.inf
+    ranks = signed_ranks(differences)
+    assert "signed ranks" in h1["note"]
+    assert h1["seeds"] == pairs_for_superiority(abs(ranks.mean()) / ranks.std(ddof=1), h1["level"], 0.8)
+    assert (h1["pairs"], h1["failed"]) == (20, 10)
 
 
 def test_a_pilot_that_tells_nothing_is_refused(study: Study) -> None:
     runs = pilot(effect=0.1, noise=0.1)
-    with pytest.raises(StudyError, match="H2: the pilot has no runs of cewl"):
+    with pytest.raises(StudyError, match="H2: the pilot has no data for cewl"):
         plan(runs[runs["variant"] != "cewl"], study.compare)
-    with pytest.raises(StudyError, match="H1: the pilot has 1 finished pairs"):
+    with pytest.raises(StudyError, match="H1: the pilot has 1 pairs"):
         plan(runs[runs["seed"] == 0], study.compare)
+    with pytest.raises(StudyError, match="H3: the pilot has 1 pairs"):
+        plan(collapse(runs, "cewl", 29), study.compare)
     with pytest.raises(StudyError, match=r"compare\.hypotheses is empty"):
         plan(runs, study.compare.model_copy(update={"hypotheses": ()}))
 
 
+def test_controls_that_the_pilot_lacks_get_the_exact_tests_minimum(study: Study) -> None:
+    runs = pilot(effect=1.0, noise=0.1)
+    planned = plan(runs[~runs["variant"].isin(["unfrozen", "minimax_logits"])], study.compare)
+    assert [(need["seeds"], need["note"] is None) for need in planned["controls"]][1:] == [(7, False), (7, False)]
+    assert plan(runs, study.compare.model_copy(update={"controls": ()}))["controls"] == []
+
+
 def test_no_verdict_on_fewer_seeds_than_the_exact_test_needs(study: Study) -> None:
     planned = plan(pilot(effect=5.0, noise=0.001), study.compare)
-    assert max(need["seeds"] for need in planned["hypotheses"]) < 7
+    assert {need["seeds"] for need in planned["hypotheses"]} == {7}
     assert planned["seeds"] == pairs_for_verdict(3, study.compare.alpha) == 7
+    many = [SimpleNamespace(id=f"H{n}", kind="superiority", variant="cewl", against="minimax") for n in range(9)]
+    nine = plan(pilot(effect=5.0, noise=0.001), study.compare.model_copy(update={"hypotheses": tuple(many)}))
+    assert nine["seeds"] == pairs_for_verdict(9, study.compare.alpha) == 9

@@ -6,17 +6,25 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from gan.statistics import (
+    discordance_test,
     equivalence_test,
     hedges_g,
     hodges_lehmann,
+    hodges_lehmann_shift,
+    holm,
     mean_estimate,
     pairs_for_equivalence,
     pairs_for_superiority,
     pairs_for_verdict,
     probability_of_improvement,
+    rank_sum_distribution,
+    rank_sum_test,
+    share_estimate,
     sign_flip_test,
     signed_rank_distribution,
     signed_ranks,
@@ -107,6 +115,65 @@ def test_sign_flip_raises_false_alarms_as_often_as_it_says() -> None:
     # Of 2^8 assignments 12 may count at 5 %: the attainable level is 12/256.
     bounds = stats.binomtest(alarms, 2000).proportion_ci(0.999, method="exact")
     assert bounds.low < 12 / 256 < bounds.high
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 5), (4, 12), (6, 6)])
+def test_rank_sum_distribution_equals_enumeration(n: int, m: int) -> None:
+    sums = [sum(ranks) - n * (n - 1) // 2 for ranks in itertools.combinations(range(n + m), n)]
+    expected = np.bincount(sums) / math.comb(n + m, n)
+    assert rank_sum_distribution(n, m) == pytest.approx(expected, rel=1e-12)
+    assert rank_sum_distribution(m, n) == pytest.approx(expected, rel=1e-12)
+
+
+def test_rank_sum_test_of_separate_groups_has_the_smallest_p() -> None:
+    assert rank_sum_test(np.arange(4.0), np.arange(10.0, 22)) == 2 / math.comb(16, 4)
+    assert rank_sum_test(np.full(4, math.inf), np.arange(12.0)) == 2 / math.comb(16, 4)
+    assert rank_sum_test(np.full(4, math.inf), np.arange(25.0)) == 2 / math.comb(29, 4)
+
+
+def test_rank_sum_test_with_failures_equals_enumeration() -> None:
+    pooled = np.array([math.inf, 3.0, math.inf, 1.0, 2.0, 4.0, math.inf, 2.0, 5.0])
+    ranks = stats.rankdata(pooled)
+    sums = np.array([ranks[list(places)].sum() for places in itertools.combinations(range(9), 3)])
+    tails = (sums <= ranks[:3].sum()).mean(), (sums >= ranks[:3].sum()).mean()
+    assert rank_sum_test(pooled[:3], pooled[3:]) == pytest.approx(min(1, 2 * min(tails)), rel=1e-12)
+
+
+def test_rank_sum_test_of_too_many_runs_to_list_draws_the_same_divisions_each_time() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0, 1, 20).round(1), generator.normal(0.5, 1, 20).round(1)
+    drawn = rank_sum_test(first, second)
+    assert 0.001 < drawn < 0.5
+    assert drawn == rank_sum_test(first, second)
+    assert drawn == pytest.approx(stats.mannwhitneyu(first, second, method="asymptotic").pvalue, abs=0.005)
+
+
+def test_rank_sum_test_of_nothing_or_of_equal_runs_shows_nothing() -> None:
+    assert rank_sum_test(np.array([]), np.arange(3.0)) == 1
+    assert rank_sum_test(np.full(4, math.inf), np.full(5, math.inf)) == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (10, 0), (2, 9), (4, 4)])
+def test_discordance_test_is_mcnemars_exact_one(first: int, second: int) -> None:
+    assert discordance_test(first, second) == pytest.approx(min(1, mcnemar([[5, first], [second, 7]]).pvalue))
+    assert discordance_test(second, first) == discordance_test(first, second)
+    assert discordance_test(10, 0) == pytest.approx(2 / 2**10)
+
+
+def test_holm_adjusts_the_textbook_example_and_as_statsmodels() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    p = np.random.default_rng(0).uniform(0, 0.3, 12)
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], rel=1e-12)
+    assert holm([]).tolist() == []
+    assert holm([0.7, 0.8]).tolist() == [1, 1]
+
+
+def test_share_estimate_is_clopper_and_pearsons() -> None:
+    none, some = share_estimate(0, 10, 0.95), share_estimate(3, 20, 0.9)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(0.308497, abs=5e-7)
+    assert (some.low, some.high) == pytest.approx((stats.beta.ppf(0.05, 3, 18), stats.beta.ppf(0.95, 4, 17)))
+    assert (share_estimate(10, 10, 0.95).high, share_estimate(10, 10, 0.95).value) == (1, 1)
 
 
 def test_mean_estimate_is_students_interval() -> None:
@@ -200,6 +267,26 @@ def test_hodges_lehmann_interval_covers_at_its_confidence() -> None:
     covered = sum(estimate.low < 0 < estimate.high for estimate in estimates)
     bounds = stats.binomtest(covered, 1000).proportion_ci(0.999, method="exact")
     assert bounds.low < estimates[0].confidence < bounds.high
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 12), (6, 9), (10, 10)])
+def test_hodges_lehmann_shift_interval_holds_exactly_what_mann_and_whitney_do_not_reject(n: int, m: int) -> None:
+    variant, against = differences(n, n), differences(m + 100, m)
+    estimate = hodges_lehmann_shift(variant, against, 0.95)
+    assert estimate.value == np.median(np.subtract.outer(variant, against))
+    for bound, inwards in ((estimate.low, 1e-9), (estimate.high, -1e-9)):
+        inside = stats.mannwhitneyu(variant - (bound + inwards), against, method="exact").pvalue
+        outside = stats.mannwhitneyu(variant - (bound - inwards), against, method="exact").pvalue
+        assert outside <= 0.05 < inside
+        assert estimate.confidence == pytest.approx(1 - outside)
+
+
+def test_hodges_lehmann_shift_of_too_few_runs_is_the_whole_line() -> None:
+    few = hodges_lehmann_shift(np.arange(3.0), np.arange(3.0), 0.95)
+    assert (few.value, few.low, few.high, few.confidence) == (0, -math.inf, math.inf, 1)
+    enough = hodges_lehmann_shift(np.arange(3.0), np.arange(5.0), 0.95)
+    assert (enough.low, enough.high, enough.confidence) == (-4, 2, pytest.approx(1 - 2 / math.comb(8, 3)))
+    assert math.isnan(hodges_lehmann_shift(np.array([]), np.arange(5.0), 0.95).value)
 
 
 def test_small_sample_correction_is_hedges_exact_one() -> None:

@@ -1,0 +1,190 @@
+"""The decision's error rates in simulated studies: that a sound decision passes and one of another kind would not."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gan import calibration
+from gan.calibration import Scenario, calibrate, draw, judge, levels, scenarios, summarise
+from gan.comparison import compare, decide
+from gan.errors import StudyError
+from gan.study import Study
+
+SEEDS = 12
+
+
+class Alone:
+    """A crew of this process only."""
+
+    device = "cpu"
+    workers = 1
+
+    def run(self, task: Any, items: Sequence[Any], shared: Any, on_tick: Any) -> Iterator[Any]:
+        for item in items:
+            yield task(shared, item, on_tick)
+
+
+def superiority(name: str, variant: str, against: str) -> Any:
+    return SimpleNamespace(id=name, kind="superiority", variant=variant, against=against, text="")
+
+
+@pytest.fixture
+def study(study: Study) -> Study:
+    """With enough seeds for verdicts."""
+    variants = {name: of.model_copy(update={"seeds": tuple(range(SEEDS))}) for name, of in study.variants.items()}
+    few = study.calibrate.model_copy(update={"studies": 200})
+    return study.model_copy(update={"variants": variants, "calibrate": few})
+
+
+@pytest.fixture
+def found(study: Study) -> dict[str, dict[str, Any]]:
+    calibrated = calibrate(study, Alone())
+    assert json.loads(json.dumps(calibrated, allow_nan=False)) == calibrated
+    return {scenario["name"]: scenario for scenario in calibrated["scenarios"]}
+
+
+def test_false_verdicts_are_as_rare_as_declared_and_right_ones_frequent(found: dict[str, dict[str, Any]]) -> None:
+    for scenario in found.values():
+        for name, error in scenario["errors"].items():
+            assert error["low"] <= 0.05, (scenario["name"], name)
+            assert error["low"] <= error["rate"] <= error["high"]
+            assert error["kept"] == (error["rate"] <= 0.06)
+    # Not for want of any verdict: both tests err about as often as they may.
+    assert found["null"]["errors"]["false superiority"]["high"] > 0.04
+    assert found["margin"]["errors"]["false equivalence"]["high"] > 0.04
+    assert found["large effect"]["joint_power"]["rate"] > 0.9
+    assert found["large effect"]["power"].keys() == {"H1", "H2", "H3", "A1", "A2", "A3"}
+    assert found["null"]["power"].keys() == {"H3", "A1", "A2", "A3"}
+    assert found["null"]["joint_power"] is None
+    assert found["one collapses"]["errors"] == {}
+    for scenario in found.values():
+        for shares in scenario["verdicts"].values():
+            assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_family_of_many_hypotheses_errs_no_more_often_than_one(study: Study) -> None:
+    """Without Holm's correction, eight independent tests at 5 % would err in a third of the studies."""
+    named = list(study.variants)[:16]
+    many = tuple(superiority(f"H{n}", named[2 * n], named[2 * n + 1]) for n in range(8))
+    settings = study.compare.model_copy(update={"hypotheses": many, "controls": ()})
+    null, *_ = calibrate(study.model_copy(update={"compare": settings}), Alone())["scenarios"]
+    assert null["errors"]["false superiority"]["low"] <= 0.05
+
+
+def test_no_rate_depends_on_how_the_work_is_divided(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = study.model_copy(update={"calibrate": study.calibrate.model_copy(update={"studies": 7})})
+    whole = calibrate(few, Alone())
+    monkeypatch.setattr(calibration, "STUDIES_PER_TASK", 3)
+    assert calibrate(few, Alone()) == whole
+    assert whole["seeds"] == dict.fromkeys(study.compare.named, SEEDS)
+    assert (whole["studies"], whole["alpha"], whole["margin"]) == (7, 0.05, 1.1)
+
+
+def test_what_is_calibrated_is_what_is_published(study: Study) -> None:
+    """The verdicts of `compare` on a table of simulated scores are those of the simulation."""
+    drawn = draw(scenarios(study)[7], study, np.random.default_rng(0))
+    assert sum(runs.collapsed.sum() for epochs in drawn.values() for runs in epochs.values())
+    tables = [
+        pd.DataFrame(
+            {
+                "variant": name,
+                "seed": epochs[1].seeds,
+                "epoch": 1,
+                "status": "finished",
+                "fid": epochs[1].metric,
+                "digits": np.where(epochs[1].collapsed, 1, 10),
+            }
+        )
+        for name, epochs in drawn.items()
+    ]
+    contrasts = compare(pd.concat(tables), study.compare)["contrasts"]
+    published = [(each["id"], each["verdict"]) for each in contrasts if each["family"] != "exploratory"]
+    assert published == [(each.hypothesis.id, each.verdict) for each in decide(drawn, study.compare)]
+
+
+def test_rates_count_studies(study: Study) -> None:
+    right = frozenset({("H1", "supported"), ("H2", "supported"), ("H3", "supported"), ("A1", "different")})
+    one_wrong = frozenset({("H1", "refuted"), ("H2", "supported"), ("H3", "undecided"), ("A1", "equivalent")})
+    both_wrong = frozenset({("H1", "refuted"), ("H2", "refuted"), ("H3", "refuted"), ("A1", "different")})
+    scenario = Scenario("", "", levels(study, 2, 1))
+    found = summarise(scenario, Counter({right: 5, one_wrong: 3, both_wrong: 2}), study)
+    assert {name: of["rate"] for name, of in found["errors"].items()} == {
+        "false superiority": 0.5,
+        "false refutation of equivalence": 0.2,
+        "false alarm of a control": 0.7,
+    }
+    assert not any(of["kept"] for of in found["errors"].values())
+    rates = {name: of["rate"] for name, of in found["power"].items()}
+    assert rates == {"H1": 0.5, "H2": 0.8, "H3": 0.5, "A1": 0.3, "A2": 0, "A3": 0}
+    assert found["joint_power"]["rate"] == 0.5
+    expected = stats.binomtest(3, 10).proportion_ci(0.95)
+    assert (found["power"]["A1"]["low"], found["power"]["A1"]["high"]) == pytest.approx((expected.low, expected.high))
+    assert found["verdicts"]["H3"] == {"refuted": 0.2, "supported": 0.5, "undecided": 0.3}
+
+
+def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: Study) -> None:
+    found = levels(study, 2.5, 1.1)
+    assert found == pytest.approx(
+        {
+            "non_saturating": 1,
+            "minimax": 2.5,
+            "cewl": 1.1,
+            "non_saturating_logits": 1.1,
+            "minimax_logits": 2.75,
+            "unfrozen": 1.1,
+        }
+    )
+    assert set(levels(study, 1, 1).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("minimax", "cewl", "wrong", "right"),
+    [
+        (1.0, 1.0, {"H1 supported", "H1 refuted", "H2 supported", "H2 refuted", "H3 refuted"}, {"H3"}),
+        (2.5, 1.1, {"H1 refuted", "H2 refuted", "H3 supported", "H3 refuted"}, {"H1", "H2"}),
+        (2.5, 1 / 1.1, {"H1 refuted", "H2 refuted", "H3 supported", "H3 refuted"}, {"H1", "H2"}),
+        (2.5, 1.2, {"H1 refuted", "H2 refuted", "H3 supported"}, {"H1", "H2"}),
+        (0.5, 1.05, {"H1 supported", "H2 supported", "H3 refuted"}, {"H3"}),
+    ],
+)
+def test_which_claims_are_wrong_follows_from_the_levels(
+    study: Study, minimax: float, cewl: float, wrong: set[str], right: set[str]
+) -> None:
+    scenario = Scenario("", "", {"non_saturating": 1.0, "minimax": minimax, "cewl": cewl})
+    errors, claims = judge(scenario, study)
+    assert {" ".join(claim) for of in errors.values() for claim in of} == wrong
+    assert claims == {name: (name, "supported") for name in right}
+    controls = Scenario("", "", {"non_saturating": 1.0, "non_saturating_logits": cewl})
+    errors, claims = judge(controls, study)
+    assert ("A1", "different") in errors["false alarm of a control"] or cewl != 1
+    assert (claims == {"A1": ("A1", "equivalent")}) == (abs(math.log(cewl)) < 0.095)
+
+
+@pytest.mark.parametrize("heavy_tails", [False, True])
+def test_simulated_scores_have_the_spread_and_collapses_that_were_asked_for(study: Study, heavy_tails: bool) -> None:
+    many = study.variants["cewl"].model_copy(update={"seeds": tuple(range(100_000))})
+    study = study.model_copy(update={"variants": {"cewl": many}})
+    scenario = Scenario("", "", {"cewl": 3.0}, heavy_tails, {"cewl": 0.1})
+    runs = draw(scenario, study, np.random.default_rng(0))["cewl"][1]
+    logs = np.log(runs.metric / 3)
+    assert logs.mean() == pytest.approx(0, abs=5 * 0.06 / math.sqrt(100_000))
+    assert logs.std() == pytest.approx(0.06, rel=0.05)
+    assert runs.collapsed.mean() == pytest.approx(0.1, abs=0.005)
+    drawn_from, other = stats.t(3, scale=0.06 / math.sqrt(3)), stats.norm(scale=0.06)
+    if not heavy_tails:
+        drawn_from, other = other, drawn_from
+    assert stats.kstest(logs, drawn_from.cdf).statistic < 0.01 < stats.kstest(logs, other.cdf).statistic
+
+
+def test_a_study_without_hypotheses_has_nothing_to_calibrate(study: Study) -> None:
+    settings = study.compare.model_copy(update={"hypotheses": ()})
+    with pytest.raises(StudyError, match=r"compare\.hypotheses is empty"):
+        calibrate(study.model_copy(update={"compare": settings}), Alone())
