@@ -695,11 +695,12 @@ def audit(study: "Study") -> dict[str, Any]:
 
     `equations` and `penalties` cover all that the code offers, `variants`, `numerics`, `curves` and `pairs` the study's
     variants. In `variants` each has the names of its losses and of its adversarial losses alone; the latter are the
-    `losses` of numerics and curves.
+    `losses` of numerics and curves. `kinds` has the sign and the words of each kind of verdict on a pair.
     """
     variants = {name: Losses.of(variant) for name, variant in study.variants.items()}
     bare = {str(losses.bare): losses.bare for losses in variants.values()}
     return {
+        "kinds": {kind: {"sign": SIGNS[kind], "words": words} for kind, words in WORDS.items()},
         "logits": LOGITS.tolist(),
         "variants": {
             name: {"losses": str(losses), "adversarial_losses": str(losses.bare)} for name, losses in variants.items()

@@ -27,6 +27,7 @@ DARK = {PAPER: "#0d1117", INK: "#e6edf3", MUTED: "#9198a1", RULE: "#3d444d", BAN
 
 WIDTH = 10.4  # inches, at 96 pixels each: the report's column
 PANELS_PER_ROW = 4
+FEW_ROWS = 8  # so few that they may be tall
 FEW_EPOCHS = 6  # so few that each is marked on the line
 DASHES = (0, (4, 2))
 
@@ -87,12 +88,13 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: Mapping[str, str]) -> Figure:
-    """One dot per finished run on a logarithmic axis, above each variant's mean and interval.
+    """One dot per run that survived on a logarithmic axis, above each variant's mean and interval.
 
-    `metrics`: variant, seed, fid, missing where a run failed. `summary`: variant, mean, low, high, failed, for
-    the figure's rows from above. A seed stands at the same height in all of them.
+    `metrics`: variant, seed, fid, missing where a run diverged, and whether it collapsed, which makes it a cross.
+    `summary`: variant, mean, low, high, collapsed, diverged, for the figure's rows from above. A seed stands at the
+    same height in all of them.
     """
-    figure, axes = _rows(len(summary), 0.62)
+    figure, axes = _rows(len(summary), 0.62 if len(summary) <= FEW_ROWS else 0.44)
     axes.axvline(floor, color=INK, linewidth=1, linestyle=DASHES)
     where = ("data", "axes fraction")
     axes.annotate("floor", (floor, 1), (4, -2), xycoords=where, textcoords="offset points", va="top")
@@ -102,12 +104,14 @@ def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: M
     for place, row in enumerate(rows):
         colour = colours[row["variant"]]
         own = metrics[metrics["variant"] == row["variant"]].dropna(subset="fid")
-        heights = place + own["seed"].map(lift)
-        sns.scatterplot(x=own["fid"], y=heights, color=colour, s=16, alpha=0.7, linewidth=0, ax=axes)
+        heights, lost = place + own["seed"].map(lift), own["collapsed"].astype(bool)
+        sns.scatterplot(x=own["fid"][~lost], y=heights[~lost], color=colour, s=16, alpha=0.7, linewidth=0, ax=axes)
+        axes.plot(own["fid"][lost], heights[lost], "x", color=colour, markersize=4, markeredgewidth=0.8, alpha=0.8)
         _interval(axes, place + 0.27, row["mean"], row["low"], row["high"], colour)
-    failed = [f"\n{row['failed']} failed" if row["failed"] else "" for row in rows]
-    axes.set_yticks(range(len(rows)), [fill(row["variant"], 26) + note for row, note in zip(rows, failed, strict=True)])
-    axes.set(xlabel="FID at the last epoch (logarithmic)", ylabel="")
+    notes = [", ".join(f"{row[how]} {how}" for how in ("collapsed", "diverged") if row[how]) for row in rows]
+    labels = [[fill(row["variant"], 26), *filter(None, [note])] for row, note in zip(rows, notes, strict=True)]
+    axes.set_yticks(range(len(rows)), ["\n".join(lines) for lines in labels])
+    axes.set(xlabel="FID (logarithmic)", ylabel="")
     _plain_log_ticks(axes.xaxis)
     return figure
 
@@ -115,16 +119,20 @@ def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: M
 def ratios(contrasts: pd.DataFrame, margin: float, colours: Mapping[str, str]) -> Figure:
     """A forest plot: each contrast's ratio and interval, the margin of equivalence shaded.
 
-    `contrasts`: label, variant, ratio, low, high, declared, verdict; a missing ratio leaves its row empty.
+    `contrasts`: label, variant, ratio, low, high, family, verdict, scored; a missing ratio leaves its row empty. What
+    is exploratory is hollow; a ratio of all `scored` runs, for none survived, is an open triangle. A line parts
+    families.
     """
-    figure, axes = _rows(len(contrasts), 0.36)
+    figure, axes = _rows(len(contrasts), 0.36 if len(contrasts) <= FEW_ROWS else 0.3)
     axes.axvspan(1 / margin, margin, color=BAND, linewidth=0)
     axes.axvline(1, color=MUTED, linewidth=0.8)
     contrasts = contrasts.astype({"ratio": float, "low": float, "high": float})
     for place, row in enumerate(contrasts.to_dict("records")):
         colour = colours[row["variant"]]
-        filling = colour if row["declared"] else PAPER
-        _interval(axes, place, row["ratio"], row["low"], row["high"], colour, filling)
+        filling = PAPER if row["scored"] or row["family"] == "exploratory" else colour
+        _interval(axes, place, row["ratio"], row["low"], row["high"], colour, filling, "^" if row["scored"] else "D")
+        if place and row["family"] != contrasts["family"].iloc[place - 1]:
+            axes.axhline(place - 0.5, color=RULE, linewidth=0.8)
     axes.set_yticks(range(len(contrasts)), [fill(label, 44) for label in contrasts["label"]])
     verdicts = axes.secondary_yaxis("right")
     verdicts.set_yticks(range(len(contrasts)), contrasts["verdict"])
@@ -182,7 +190,28 @@ def saturation(history: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
         own = history[history["variant"] == variant]
         sns.scatterplot(own, x=x, y=y, color=colours[variant], s=9, alpha=0.5, linewidth=0, ax=axes)
     _finish(panels)
-    _plain_log_ticks(axes.xaxis)
+    _plain_log_ticks(axes.xaxis, most=2)
+    return figure
+
+
+def fresh(steps: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+    """A frozen generator's gradient norm as a new discriminator learns: a panel for each age of the generator.
+
+    `steps`: loss, which has one of `colours`, seed, epoch of the generator, step, fake_probability, gradient_norm.
+    """
+    titles = {epoch: f"generator after epoch {epoch}" for epoch in sorted(steps["epoch"].unique())}
+    labels = ("mean D(G(z)), falling as the discriminator learns (logarithmic)", "gradient norm (logarithmic)")
+    figure, panels = _panels(titles.values(), *labels, x_scale="log", y_scale="log")
+    steps = _above_zero(_above_zero(steps, "fake_probability"), "gradient_norm")
+    style: dict[str, Any] = {"marker": "o", "markersize": 2.5, "linewidth": 0.9, "alpha": 0.8}
+    for (epoch, loss, _), own in steps.groupby(["epoch", "loss", "seed"]):
+        x, y = own["fake_probability"], own["gradient_norm"]
+        panels[titles[epoch]].plot(x, y, color=colours[str(loss)], **style)
+    next(iter(panels.values())).invert_xaxis()
+    _finish(panels)
+    _plain_log_ticks(next(iter(panels.values())).xaxis, most=2)
+    lines = {loss: Line2D([], [], color=colours[loss]) for loss in colours if loss in set(steps["loss"])}
+    figure.legend(lines.values(), lines.keys(), loc="outside upper right", ncols=len(lines))
     return figure
 
 
@@ -224,6 +253,36 @@ def logits(history: pd.DataFrame, quantiles: Sequence[str], colours: Mapping[str
     return figure
 
 
+def audit(curves: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+    """The size of dL/dlogit against the logit, a panel for each of the `losses` that `colours` has.
+
+    `curves`: losses, by (real or fake), kind (float32, exact or company), logit, gradient; exact where float32 departs
+    from it, company where a batch's other images change it. What is smaller than the axis lies on its lower end.
+    """
+    lowest, highest = 1e-18, 1e3
+    figure, panels = _panels(colours, "logit", "|dL/dlogit| (logarithmic)", y_scale="log")
+    styles: dict[str, dict[str, Any]] = {
+        "float32": {"linewidth": 1.8},
+        "company": {"linewidth": 1.2, "linestyle": (0, (1, 1.5))},
+        "exact": {"linewidth": 0.9, "linestyle": DASHES, "color": INK, "zorder": 3},
+    }
+    for losses, axes in panels.items():
+        own = curves[curves["losses"] == losses]
+        for by, colour in (("real", MUTED), ("fake", colours[losses])):
+            for kind, style in styles.items():
+                line = own[(own["by"] == by) & (own["kind"] == kind)]
+                sizes = line["gradient"].astype(float).abs().clip(lower=lowest)
+                axes.plot(line["logit"], sizes, **{"color": colour, **style})
+        axes.set_ylim(lowest, highest)
+    _finish(panels)
+    kinds = {"float32": "float32", "exact": "exact, where float32 departs", "company": "one image among others"}
+    named = {name: Line2D([], [], **{"color": INK, **styles[kind]}) for kind, name in kinds.items()}
+    if "real" in set(curves["by"]):
+        named["by a real image's logit (coloured: a generated one's)"] = Line2D([], [], color=MUTED, linewidth=1.8)
+    figure.legend(named.values(), named.keys(), loc="outside upper right", ncols=4)
+    return figure
+
+
 def digits(metrics: pd.DataFrame, test_shares: Sequence[float], colours: Mapping[str, str]) -> Figure:
     """Each digit's share of the images (variant, digit_0 … digit_9): bars are means over runs, dots are runs.
 
@@ -245,7 +304,7 @@ def digits(metrics: pd.DataFrame, test_shares: Sequence[float], colours: Mapping
         sns.stripplot(own, **style, jitter=False, size=2.2, alpha=0.7)
         for digit, share in enumerate(test_shares):
             axes.hlines(share, digit - 0.45, digit + 0.45, color=INK, linewidth=1.3)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _finish(panels)
     return figure
 
@@ -261,11 +320,18 @@ def _rows(count: int, row_height: float) -> tuple[Figure, Axes]:
 
 
 def _interval(
-    axes: Axes, height: float, centre: float, low: float, high: float, colour: str, filling: str | None = None
+    axes: Axes,
+    height: float,
+    centre: float,
+    low: float,
+    high: float,
+    colour: str,
+    filling: str | None = None,
+    marker: str = "D",
 ) -> None:
-    """A line from `low` to `high` with a diamond at the centre; nothing is drawn of what is missing."""
+    """A line from `low` to `high` with a marker at the centre; nothing is drawn of what is missing."""
     axes.hlines(height, low, high, color=colour, linewidth=2)
-    axes.plot(centre, height, "D", color=colour, markerfacecolor=filling, markersize=4.5)
+    axes.plot(centre, height, marker, color=colour, markerfacecolor=filling, markersize=4.5 + (marker == "^"))
 
 
 def _panels(
@@ -338,22 +404,22 @@ def _finish(panels: Mapping[str, Axes]) -> None:
 def _whole_epochs(axis: Axis, epochs: pd.Series) -> None:
     """Label epochs that there are: on a logarithmic axis the given ones, else round numbers."""
     if axis.get_scale() == "log":
-        axis.set_major_locator(FixedLocator(sorted(epochs.unique()), nbins=8))
+        axis.set_major_locator(FixedLocator(sorted(epochs.unique()), nbins=4))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
     else:
         axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _plain_log_ticks(axis: Axis) -> None:
-    """Label 1, 2, 5, 10 …; over many decades their powers alone, within less than one round numbers."""
+def _plain_log_ticks(axis: Axis, most: float = 3.5) -> None:
+    """Label 1, 2, 5, 10 …; over more than `most` decades powers of 10 alone, within less than one round numbers."""
     low, high = sorted(axis.get_view_interval())
     decades = math.log10(high / low)
     if decades < 0.7:
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     else:
         axis.set_major_locator(
-            LogLocator(subs=[1, 2, 5] if decades < 3.5 else [1], numticks=6 if decades > 12 else None)
+            LogLocator(subs=[1, 2, 5] if decades < most else [1], numticks=6 if decades > 12 else None)
         )
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")

@@ -5,31 +5,23 @@ files; what is added here is their wording. Identical files give identical repor
 """
 
 import base64
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gan import figures, files
+from gan import figures, files, wording
 from gan.errors import StudyError
 
 if TYPE_CHECKING:
     from gan.study import Study
 
-MISSING = "–"
-PERCENT = "\N{NO-BREAK SPACE}%"
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-NAMED_AT_MOST = 3  # variants that a sentence lists by name
-# What the leader is, beside others.
-BETTER, EXPLORED = "better than {names}", "better than {names} (exploratory)"
-EQUIVALENT = "equivalent to {names} (within a factor of {margin:g})"
-WORSE, UNDECIDED = "worse, seed by seed, than {names}", "not told apart from {names}"
-TOO_FEW, UNTESTED = "on too few seeds to be judged against {names}", "not tested against {names}"
 HISTORY = (
     "discriminator_loss",
     "generator_loss",
@@ -37,19 +29,28 @@ HISTORY = (
     "fake_probability",
     "generator_gradient_norm",
 )
+SOURCES = {
+    "V": "The text on the vanilla GAN's loss functions",
+    "T": "The tutorial",
+    "Q": "The questions and answers on binary cross-entropy",
+}
 
 
 @dataclass(frozen=True)
 class Results:
     """What the report is made from, of the study's variants and no others, in their order.
 
-    `metrics` has a row per run, `snapshots` and `history` one per run and epoch, with a column `failed` that
-    tells a failed run's rows.
+    `metrics` has a row per run and scored epoch, with a column `collapsed`; `snapshots` and `history` have one per run
+    and epoch, with a column `failed` that tells a diverged run's rows.
     """
 
     comparison: dict[str, Any]
+    claims: dict[str, dict[str, Any]]
+    audit: dict[str, Any]
+    mechanism: dict[str, Any]
+    calibration: dict[str, Any]
     floor: dict[str, Any]
-    classifier: dict[str, Any]
+    classifiers: dict[str, Any]
     training: dict[str, dict[str, Any]]
     benchmark: dict[str, dict[str, Any]]
     metrics: pd.DataFrame
@@ -57,39 +58,42 @@ class Results:
     history: pd.DataFrame
 
     @classmethod
-    def read(cls, variants: Sequence[str], root: Path) -> "Results":
+    def read(cls, study: "Study", root: Path) -> "Results":
         """Read `reports/` and `models/` below `root`.
 
         Raises:
             StudyError: a file is missing, or the comparison was made for other variants.
         """
         reports = root / "reports"
-        for name in variants:
+        for name in study.variants:
             _existing(reports / "samples" / f"{name}.png")
 
         def table(folder: str) -> pd.DataFrame:
-            paths = {name: _existing(reports / folder / f"{name}.csv") for name in variants}
+            paths = {name: _existing(reports / folder / f"{name}.csv") for name in study.variants}
             tables = [pd.read_csv(path).assign(variant=name) for name, path in paths.items()]
             return pd.concat([each for each in tables if len(each)] or tables)  # empty ones have no types
 
         comparison = _json(reports / "comparison.json")
-        if set(comparison["variants"]) != set(variants):
-            compared = ", ".join(comparison["variants"])
+        compared = [of["variant"] for of in last_standing(comparison)]
+        if set(compared) != set(study.compared):
             raise StudyError(
-                f"{reports / 'comparison.json'} compares {compared}, but the study's variants are "
-                f"{', '.join(variants)}: run `dvc repro` to compare these"
+                f"{reports / 'comparison.json'} compares {', '.join(compared)}, but the study's variants are "
+                f"{', '.join(study.compared)}: run `dvc repro` to compare these"
             )
         metrics, history = table("metrics"), table("history")
-        failed = metrics.assign(failed=metrics["status"] == "failed")[["variant", "seed", "failed"]]
+        collapsed = (metrics["digits"] <= comparison["collapse"]) & (comparison["collapse"] > 0)
+        diverged = metrics["status"].eq("failed").groupby([metrics["variant"], metrics["seed"]]).any()
+        failed = diverged.rename("failed").reset_index()
         if history.empty:  # then it doesn't know its columns either
             history = history.reindex(columns=[*history.columns, *HISTORY])
         return cls(
             comparison=comparison,
+            **{name: _json(reports / f"{name}.json") for name in ("claims", "audit", "mechanism", "calibration")},
             floor=_json(reports / "floor.json"),
-            classifier=_json(root / "models" / "classifier.json"),
-            training={name: _json(reports / "training" / f"{name}.json") for name in variants},
+            classifiers=_json(root / "models" / "classifiers.json"),
+            training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
             benchmark=_json(reports / "benchmark.json"),
-            metrics=metrics,
+            metrics=metrics.assign(collapsed=collapsed),
             snapshots=table("snapshots").merge(failed, how="left"),
             history=history.merge(failed, how="left"),
         )
@@ -102,10 +106,10 @@ def write(study: "Study", root: Path) -> Path:
         StudyError: an input is missing, or the comparison was made for other variants than the study's.
     """
     reports = root / "reports"
-    results = Results.read(list(study.variants), root)
+    results = Results.read(study, root)
     colours = figures.palette(list(study.variants))
-    draw(results, colours, reports / "figures")
-    content = context(study, results) | {"colours": colours}
+    drawn = draw(study, results, colours, reports / "figures")
+    content = context(study, results) | {"colours": colours, "drawn": drawn}
 
     html = _environment(autoescape=True, embed=lambda path: embed(reports / path))
     markdown = _environment(finalize=escape_markdown)
@@ -114,210 +118,257 @@ def write(study: "Study", root: Path) -> Path:
     return reports / "report.html"
 
 
-def draw(results: Results, colours: Mapping[str, str], folder: Path) -> None:
-    """Save every figure into `folder`, which holds nothing else afterwards."""
+def draw(study: "Study", results: Results, colours: Mapping[str, str], folder: Path) -> list[str]:
+    """Save every figure into `folder`, which holds nothing else afterwards; their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for outdated in folder.glob("*.svg"):
         outdated.unlink()
-    comparison, history = results.comparison, results.history
-    summary = [{"variant": name, **comparison["variants"][name]} for name in comparison["ranking"]]
+    comparison, metrics, floor = results.comparison, results.metrics, results.floor
+    compared, shown = ({name: colours[name] for name in of} for of in (study.compared, followed(study)))
+    history = results.history[results.history["variant"].isin(list(shown))]
     quantiles = [name for name in history.columns if name.startswith("fake_logit_q")]
+    last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
     drawn = {
-        "seeds": figures.seeds(results.metrics, pd.DataFrame(summary), results.floor["fid"], colours),
-        "learning": figures.learning(results.snapshots, colours),
-        "probabilities": figures.probabilities(history, colours),
-        "gradients": figures.gradients(history, colours),
-        "saturation": figures.saturation(history, colours),
-        "losses": figures.losses(history, colours),
-        "logits": figures.logits(history, quantiles, colours),
-        "digits": figures.digits(results.metrics, results.floor["digit_shares"], colours),
+        "learning": figures.learning(results.snapshots[results.snapshots["variant"].isin(list(compared))], compared),
+        "probabilities": figures.probabilities(history, shown),
+        "gradients": figures.gradients(history, shown),
+        "saturation": figures.saturation(history, shown),
+        "losses": figures.losses(history, shown),
+        "logits": figures.logits(history, quantiles, shown),
+        "digits": figures.digits(last, floor["digit_shares"], shown),
     }
+    for standing in comparison["standings"]:
+        summary = pd.DataFrame([{"variant": name, **standing["variants"][name]} for name in standing["ranking"]])
+        scored = metrics[metrics["epoch"] == standing["epochs"]]
+        drawn[f"seeds-{standing['epochs']}"] = figures.seeds(scored, summary, floor["fid"], colours)
     if comparison["contrasts"]:
-        contrasts = pd.DataFrame(comparison["contrasts"])
-        contrasts["label"] = [contrast_label(contrast) for contrast in comparison["contrasts"]]
-        drawn["ratios"] = figures.ratios(contrasts, comparison["margin"], colours)
+        drawn["ratios"] = figures.ratios(forest(comparison["contrasts"]), comparison["margin"], colours)
+    steps = pd.DataFrame(results.mechanism["fresh_discriminator"])
+    if len(steps):
+        drawn["fresh"] = figures.fresh(steps, {**figures.palette(list(steps["loss"].unique())), **colours})
+    # One colour for all, for grey is the real images'.
+    panels = dict.fromkeys(plain_losses(results.audit), figures.palette(["loss"])["loss"])
+    for player in ("generator", "discriminator"):
+        drawn[f"audit-{player}"] = figures.audit(curves(results.audit, player), panels)
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.svg")
+    return list(drawn)
 
 
 def context(study: "Study", results: Results) -> dict[str, Any]:
     """All that the templates show, except for the figures."""
+    comparison, training = results.comparison, results.training
     baseline = flatten(study.baseline.model_dump(mode="json"))
-    failures = results.metrics[results.metrics["status"] == "failed"]
+    environments, trained_on = places(training)
+    late = late_runs(results)
     return {
         "study": study,
-        "comparison": results.comparison,
-        "confidence": percent(1 - results.comparison["alpha"]),
-        "verdict": verdict(results.comparison),
+        "comparison": comparison,
+        "followed": followed(study),
+        "confidence": wording.percent(1 - comparison["alpha"]),
+        "verdict": wording.verdict(comparison, results.claims, late),
+        "claims": sourced(results.claims),
+        "families": families(comparison),
+        "measured": wording.measured,
+        "audit": results.audit,
+        "audited": audited(results.audit),
+        "calibration": results.calibration,
+        "trials": trials(study, results.calibration),
+        "sensitivity": sensitivity(results),
+        "sizes": sizes(results),
+        "spread": comparison.get("spread") or [],
+        "order": order(comparison.get("literature") or {}),
         "floor": results.floor,
-        "failures": failures.to_dict("records"),
-        "collapsed": results.metrics.query("digits <= 1").groupby("variant", sort=False).size().to_dict(),
+        "failing": [of for of in last_standing(comparison) if of["failed"]],
+        "diverged": results.metrics[results.metrics["status"] == "failed"]
+        .drop_duplicates(["variant", "seed"])
+        .to_dict("records"),
+        "late": wording.joined([f"{count} of {name}" for name, count in late.items()]),
+        "runs": sum(len(record["runs"]) for record in training.values()),
         "baseline": baseline,
-        "training": results.training,
+        "training": training,
+        "environments": environments,
+        "trained_on": trained_on,
         "benchmark": results.benchmark,
         "differences": {
             name: {key: value for key, value in flatten(record["parameters"]).items() if baseline.get(key) != value}
-            for name, record in results.training.items()
+            for name, record in training.items()
         },
-        "classifier": results.classifier,
+        "classifiers": results.classifiers,
+        "weights": [
+            (*judged, *kept)
+            for judged, kept in zip(
+                results.classifiers["accuracy"].items(), results.classifiers["sha256"].items(), strict=True
+            )
+        ],
     }
 
 
-def verdict(comparison: Mapping[str, Any]) -> list[str]:
-    """Two to four sentences: who leads, by how much, what became of the hypotheses, which runs failed."""
-    sentences = [_standing(comparison), _size(comparison), _hypotheses(comparison), _failures(comparison)]
-    return [sentence for sentence in sentences if sentence]
+def last_standing(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All variants that are compared, each as it stands after its last epoch."""
+    found: dict[str, dict[str, Any]] = {}
+    for standing in comparison["standings"]:
+        for name in standing["ranking"]:
+            found.setdefault(name, {"variant": name, "epochs": standing["epochs"], **standing["variants"][name]})
+    return list(found.values())
 
 
-def _standing(comparison: Mapping[str, Any]) -> str:
-    best, *others = comparison["ranking"]
-    if not comparison["variants"][best]["finished"]:
-        return "No run finished, so no variant can be called better."
-    if not others:
-        return f"{best} is the only variant, so there is nothing to set it against."
-    groups: dict[str, list[str]] = {}
-    for other in others:
-        groups.setdefault(_relation(best, other, comparison["contrasts"]), []).append(other)
-
-    def clauses(*relations: str) -> str:
-        found = [relation for relation in relations if relation in groups]
-        return _joined([each.format(names=_listed(groups[each]), margin=comparison["margin"]) for each in found])
-
-    opening = "comes out best" if set(groups) == {BETTER} else "ranks first"
-    known, unknown = clauses(BETTER, EXPLORED, EQUIVALENT), clauses(WORSE, UNDECIDED, TOO_FEW, UNTESTED)
-    return f"{best} {opening}" + (f": {known}" if known else "") + (f", but is {unknown}" if unknown else "") + "."
+def followed(study: "Study") -> list[str]:
+    """The variants whose training is drawn: those of hypotheses and controls; without any, all that are compared."""
+    return [name for name in study.compared if name in study.compare.named] or list(study.compared)
 
 
-def _relation(best: str, other: str, contrasts: Sequence[Mapping[str, Any]]) -> str:
-    """What the first contrast of the two that settles anything says about `best`."""
-    both = [contrast for contrast in contrasts if {contrast["variant"], contrast["against"]} == {best, other}]
-    for contrast in both:
-        supported = contrast["verdict"] == "supported"
-        if not supported and contrast["verdict"] != "refuted":
-            continue
-        if contrast["kind"] == "equivalence" and supported:
-            return EQUIVALENT
-        first_is_better = contrast["ratio"] < 1 if contrast["kind"] == "equivalence" else supported
-        if first_is_better != (contrast["variant"] == best):
-            return WORSE
-        return BETTER if contrast["declared"] else EXPLORED
-    if not both:
-        return UNTESTED
-    return UNDECIDED if any(contrast["verdict"] == "undecided" for contrast in both) else TOO_FEW
+def late_runs(results: Results) -> dict[str, int]:
+    """How many of each variant's runs were trained when something else was declared than what they are judged by."""
+    declared = results.comparison["declaration"]
+    counts = {
+        name: sum(run.get("declaration") != declared for run in record["runs"])
+        for name, record in results.training.items()
+    }
+    return {name: count for name, count in counts.items() if count and declared}
 
 
-def _size(comparison: Mapping[str, Any]) -> str:
-    best, *others = comparison["ranking"]
-    summary = comparison["variants"][best]
-    if not summary["finished"]:
-        return ""
-    level = f"{percent(1 - comparison['alpha'])} interval"
-    average = f"Its {comparison['metric'].upper()} averages {fixed(summary['mean'], 2)}"
-    average += f" over {summary['finished']} seed{'s' * (summary['finished'] > 1)}"
-    if not others and summary["low"] is not None:
-        return f"{average} ({level} {interval(summary, 2)})."
-    differences = []
-    for other in others[:NAMED_AT_MOST]:
-        ratio, low, high = _ratio(best, other, comparison["contrasts"])
-        if ratio is not None:
-            within = f" ({level} {changes(low, high)})" if low is not None and high is not None else ""
-            differences.append(f"{change(ratio)} than with {other}{within}")
-    return f"{', '.join([average, *([_joined(differences)] if differences else [])])}."
+def sourced(claims: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, Mapping[str, Any]]]]]:
+    """The claims by source, each source's by number."""
+    ids = sorted(claims, key=lambda name: int(name[1:]))
+    letters = dict.fromkeys([*SOURCES, *(name[0] for name in ids)])
+    found = [
+        (SOURCES.get(letter, letter), [(name, claims[name]) for name in ids if name[0] == letter]) for letter in letters
+    ]
+    return [(source, entries) for source, entries in found if entries]
 
 
-def _ratio(best: str, other: str, contrasts: Sequence[Mapping[str, Any]]) -> list[float | None]:
-    """Ratio best / other with its interval, None where no contrast has measured it."""
+def families(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The contrasts by family, with what to call it."""
+    titles = {
+        "declared": "Declared hypotheses",
+        "control": "Controls: the same mathematics in two forms",
+        "exploratory": "Exploratory: nobody declared these beforehand",
+    }
+    grouped = {name: [each for each in comparison["contrasts"] if each["family"] == name] for name in titles}
+    return [{"name": name, "title": titles[name], "contrasts": of} for name, of in grouped.items() if of]
+
+
+def forest(contrasts: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The contrasts as `figures.ratios` draws them."""
+    rows = []
     for contrast in contrasts:
-        ratio, low, high = contrast["ratio"], contrast["low"], contrast["high"]
-        if (contrast["variant"], contrast["against"]) == (best, other):
-            return [ratio, low, high]
-        if (contrast["variant"], contrast["against"]) == (other, best):
-            return [value and 1 / value for value in (ratio, high, low)]
-    return [None, None, None]
+        found = wording.measured(contrast)
+        bounds = {name: found[name] for name in ("ratio", "low", "high")}
+        rows.append({**contrast, **bounds, "label": wording.contrast_label(contrast), "scored": found is not contrast})
+    return pd.DataFrame(rows)
 
 
-def _hypotheses(comparison: Mapping[str, Any]) -> str:
-    declared = {each["id"]: each["verdict"] for each in comparison["contrasts"] if each["declared"]}
-    declared |= {each["id"]: "untested" for each in comparison["untested"]}
-    if not declared:
-        exploratory = "No hypothesis was declared beforehand: every contrast is exploratory."
-        return exploratory if comparison["contrasts"] else ""
-    outcomes = []
-    for word in ("supported", "refuted", "undecided", "descriptive only", "untested"):
-        if ids := [name for name, outcome in declared.items() if outcome == word]:
-            outcomes.append(f"{_joined(ids)} {'is' if len(ids) == 1 else 'are'} {word}")
-    sentence = f"As to the hypotheses declared beforehand, {_joined(outcomes)}"
-    if {"supported", "refuted", "undecided"} & set(declared.values()):
-        sentence += f"; the risk of any false alarm among them is held at {percent(comparison['alpha'])}"
-    return f"{sentence}."
+def plain_losses(audit: Mapping[str, Any]) -> list[str]:
+    """The adversarial losses of the study's variants as their sources write them: neither scaled nor relabelled."""
+    objectives = {entry["objective"] for entry in audit["equations"]}
+    names = dict.fromkeys(of["adversarial_losses"] for of in audit["variants"].values())
+    return [name for name in names if name in objectives] or list(names)
 
 
-def _failures(comparison: Mapping[str, Any]) -> str:
-    variants = comparison["variants"]
-    runs = sum(summary["n"] for summary in variants.values())
-    failed = {name: summary["failed"] for name, summary in variants.items() if summary["failed"]}
-    if not failed:
-        return f"All {runs} runs finished." if runs > 1 else "The one run finished."
-    whose = ", ".join(f"{count} of {name}" for name, count in failed.items())
-    total = sum(failed.values())
-    return f"{total} of {runs} runs failed ({whose}); failed runs count as worse than any that finished."
+def curves(audit: Mapping[str, Any], player: str) -> pd.DataFrame:
+    """A player's gradients as `figures.audit` draws them: a row per loss, line and logit."""
+    lines = pd.DataFrame([curve for curve in audit["curves"] if curve["player"] == player])
+    lines = lines.assign(logit=[audit["logits"]] * len(lines)).explode("losses")
+    return lines.explode(["logit", "gradient"])
 
 
-def change(ratio: float) -> str:
-    """A ratio in words: 0.8 is 20 % lower, 1.013 is 1.3 % higher."""
-    size = 100 * abs(ratio - 1)
-    return f"{size:.{0 if size >= 9.95 else 1}f}{PERCENT} {'lower' if ratio < 1 else 'higher'}"
+def audited(audit: Mapping[str, Any]) -> dict[str, Any]:
+    """What tables and lists show of the audit.
+
+    `twins` are variants whose losses are the same in name, too; `related` has the pairs of other losses that are not
+    simply different, each once.
+    """
+    plain, names = plain_losses(audit), list(audit["variants"])
+    departures: dict[str, list[str]] = {}
+    for entry in audit["numerics"]:
+        if own := [name for name in entry["losses"] if name in plain]:
+            departures.setdefault(wording.joined(own), []).append(entry["text"])
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(audit["variants"][name]["losses"], []).append(name)
+    losses = {name: of["losses"] for name, of in audit["variants"].items()}
+    kinds = {frozenset((pair["first"], pair["second"])): pair["kind"] for pair in audit["pairs"]}
+    signs = {kind: of["sign"] for kind, of in audit["kinds"].items()}
+    firsts = {of[0] for of in alike.values()}
+    return {
+        "departures": departures,
+        "twins": [of for of in alike.values() if len(of) > 1],
+        "related": [
+            {**pair, "losses": (losses[pair["first"]], losses[pair["second"]])}
+            for pair in audit["pairs"]
+            if pair["kind"] != "different" and {pair["first"], pair["second"]} <= firsts
+        ],
+        "matrix": [
+            (name, [signs[kinds[frozenset((name, other))]] for other in names[:place]])
+            for place, name in enumerate(names)
+        ],
+        "legend": [(kind["sign"], kind["words"].split(" from")[0]) for kind in audit["kinds"].values()],
+    }
 
 
-def changes(low: float, high: float) -> str:
-    """An interval of ratios in words, the smaller change first where both ends point the same way."""
-    if high < 1:
-        return f"{change(high).removesuffix(' lower')} to {change(low)}"
-    return f"{change(low).removesuffix(' higher')} to {change(high)}"
+def trials(study: "Study", calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """The calibration's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
+    scenarios = calibration["scenarios"]
+    powers = {name for scenario in scenarios for name in scenario["power"]}
+    return {
+        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario["errors"])),
+        "ids": [h.id for h in (*study.compare.hypotheses, *study.compare.controls) if h.id in powers],
+        "judged": [scenario for scenario in scenarios if scenario["errors"]],
+        "powered": [scenario for scenario in scenarios if scenario["power"]],
+        "unjudged": [scenario for scenario in scenarios if not scenario["errors"] and not scenario["power"]],
+        "broken": [
+            f"{kind} in “{scenario['name']}” ({wording.share(found['rate'], 1)})"
+            for scenario in scenarios
+            for kind, found in scenario["errors"].items()
+            if not found["kept"]
+        ],
+    }
 
 
-def _listed(names: Sequence[str]) -> str:
-    return _joined(names) if len(names) <= NAMED_AT_MOST else f"{len(names)} others"
+def sensitivity(results: Results) -> list[dict[str, Any]]:
+    """The declared contrasts by each classifier, with its accuracy: first as they count, then as the others have it."""
+    found, classifiers = results.comparison.get("sensitivity") or {}, results.classifiers
+    seeds = list(classifiers["accuracy"])
+    own = {each["id"]: each for each in results.comparison["contrasts"] if each["family"] == "declared"}
+    by_classifier = {seeds[0]: [{**each, "agree": None} for each in own.values()]}
+    by_classifier |= {seeds[int(column.rsplit("_", 1)[1])]: rows for column, rows in found.items()}
+    return [
+        {**row, "classifier": seed, "accuracy": classifiers["accuracy"][seed]}
+        for name in own
+        for seed, rows in by_classifier.items()
+        for row in rows
+        if row["id"] == name and found
+    ]
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+def sizes(results: Results) -> list[dict[str, Any]]:
+    """FID by all images and by half as many, of the floor and, as geometric means over runs, of the first standing."""
+    standing = results.comparison["standings"][0]
+    last = results.metrics[(results.metrics["epoch"] == standing["epochs"]) & (results.metrics["status"] == "finished")]
+    means = np.exp(np.log(last[["fid_last", "fid_half"]].astype(float)).groupby(last["variant"]).mean())
+    rows = {name: means.loc[name].to_dict() for name in standing["ranking"] if name in means.index}
+    floor = {"fid_last": results.floor["fid"], "fid_half": results.floor["fid_half"]}
+    return [{"of": name, **of} for name, of in [("training images", floor), *rows.items()]]
 
 
-def contrast_label(contrast: Mapping[str, Any]) -> str:
-    """`H1  variant / against`, without an id for a contrast that nobody declared."""
-    pair = f"{contrast['variant']} / {contrast['against']}"
-    return f"{contrast['id']}  {pair}" if contrast["declared"] else pair
+def order(literature: Mapping[str, Any]) -> dict[str, Any]:
+    """The published order beside this study's, place by place; empty where they share fewer than two variants."""
+    if len(literature.get("published", [])) < 2:
+        return {}
+    return {**literature, "rows": list(zip(literature["published"], literature["ours"], strict=True))}
 
 
-def fixed(value: float | None, decimals: int) -> str:
-    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
-    if value is None or math.isnan(value):
-        return MISSING
-    return f"{value:z,.{decimals}f}".replace("-", "−")
-
-
-def interval(bounds: Mapping[str, Any], decimals: int) -> str:
-    """`low` and `high`; a dash where the sample is too small for them."""
-    if bounds["low"] is None:
-        return MISSING
-    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:g}{PERCENT}"
-
-
-def p_value(p: float) -> str:
-    """Four decimals, or that it is less than they can show."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that a person would use."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def places(training: Mapping[str, Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The machines, versions and code that runs were trained with, and the number of each variant's."""
+    found: list[dict[str, Any]] = []
+    numbers = {}
+    for name, record in training.items():
+        place = {key: record[key] for key in ("hardware", "versions")} | {"code": record["checksums"]["code"]}
+        if place not in found:
+            found.append(place)
+        numbers[name] = 1 + found.index(place)
+    return found, numbers
 
 
 def escape_markdown(value: object) -> str:
@@ -353,13 +404,8 @@ def _environment(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        "fixed": fixed,
-        "interval": interval,
-        "percent": percent,
-        "p_value": p_value,
-        "duration": duration,
-    }
+    shown = ("fixed", "interval", "percent", "share", "span", "p_value", "duration", "misfit", "joined")
+    environment.filters |= {name: getattr(wording, name) for name in shown}
     environment.globals |= names
     return environment
 

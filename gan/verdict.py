@@ -1,6 +1,8 @@
-"""The verdict on a terminal: ranking, contrasts and where the report is."""
+"""The verdict on a terminal: ranking, what was declared, the sources' claims, and where the report is."""
 
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,10 +11,12 @@ from rich.table import Table
 from gan.errors import StudyError
 from gan.files import read_json
 
+SHORT = 58  # characters of a claim that a terminal has room for
+
 
 def show(reports: Path) -> None:
-    """Print what reports/comparison.json says; StudyError if there is none yet."""
-    path = reports / "comparison.json"
+    """Print what reports/comparison.json says, and claims.json if it is there; StudyError without a comparison."""
+    path, claims = reports / "comparison.json", reports / "claims.json"
     if not path.exists():
         raise StudyError(f"{path} is missing: run `make study` first")
     comparison = read_json(path)
@@ -20,25 +24,40 @@ def show(reports: Path) -> None:
     console.print(_ranking(comparison))
     console.print(_verdicts(comparison))
     for untested in comparison["untested"]:
-        console.print(f"{untested['id']} not tested: no data for {', '.join(untested['missing'])}", markup=False)
+        console.print(f"{untested['id']} not tested: {untested['reason']}", markup=False)
+    if claims.exists():
+        console.print(_claims(read_json(claims)))
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
 
 
-def _ranking(comparison: dict) -> Table:
-    metric = comparison["metric"].upper()
-    table = Table("variant", *(f"{metric} (lower is better)", "interval", "seeds", "failed"), title="Ranking")
-    for name in comparison["ranking"]:
-        of = comparison["variants"][name]
-        interval = f"{_number(of['low'])} – {_number(of['high'])}"
-        table.add_row(name, _number(of["mean"]), interval, str(of["n"]), str(of["failed"]))
+def _ranking(comparison: dict[str, Any]) -> Table:
+    """The variants after most epochs; where no run survived, the mean of all that have a score stands in brackets."""
+    metric, standing = comparison["metric"].upper(), comparison["standings"][0]
+    columns = (f"{metric} (lower is better)", "interval", "seeds", "failed")
+    table = Table("variant", *columns, title=f"Ranking after {standing['epochs']} epochs")
+    for name in standing["ranking"]:
+        of = standing["variants"][name]
+        mean = _number(of["mean"])
+        if of["mean"] is None and of["scored_mean"] is not None:
+            mean = f"– ({_number(of['scored_mean'])} with collapsed runs)"
+        interval = "–" if of["low"] is None else f"{_number(of['low'])} – {_number(of['high'])}"
+        table.add_row(name, mean, interval, str(of["n"]), str(of["failed"]))
     return table
 
 
-def _verdicts(comparison: dict) -> Table:
-    table = Table("", "verdict", "why", title="Verdicts", show_lines=True)
+def _verdicts(comparison: dict[str, Any]) -> Table:
+    table = Table("", "verdict", "why", title="Declared hypotheses and controls", show_lines=True)
     for contrast in comparison["contrasts"]:
-        kind = contrast["id"] if contrast["declared"] else "explored"
-        table.add_row(kind, contrast["verdict"], escape(f"{contrast['text']} {contrast['reason']}"))
+        if contrast["family"] != "exploratory":
+            why = escape(f"{contrast['text']} {contrast['reason']}")
+            table.add_row(contrast["id"], contrast["verdict"], why)
+    return table
+
+
+def _claims(claims: dict[str, Any]) -> Table:
+    table = Table("", "verdict", "claim", title="The sources' claims")
+    for name, claim in claims.items():
+        table.add_row(name, claim["verdict"], escape(shorten(claim["text"], SHORT, placeholder=" …")))
     return table
 
 

@@ -55,23 +55,40 @@ def test_the_projects_params_pass() -> None:
 
 
 def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    contrast = {"id": "H1", "declared": True, "verdict": "refuted", "text": "A is better.", "reason": "It is [not]."}
-    summary = {"n": 9, "failed": 2, "mean": 12.345, "low": 10.0, "high": 1097.2}
+    contrast = {"id": "H1", "family": "declared", "verdict": "refuted", "text": "A wins.", "reason": "It is [not]."}
+    control = contrast | {"id": "A1", "family": "control", "verdict": "equivalent"}
+    explored = contrast | {"id": "E: x", "family": "exploratory", "text": "Seen by chance."}
+    summary = {"n": 9, "failed": 2, "mean": 12.345, "low": 10.0, "high": 1097.2, "scored_mean": 13.0}
+    lost = {"n": 7, "failed": 7, "mean": None, "low": None, "high": None, "scored_mean": 2345.6}
+    elsewhere = {"epochs": 10, "ranking": ["other"], "variants": {"other": summary}}
     comparison = {
         "metric": "fid",
-        "ranking": ["mine"],
-        "variants": {"mine": summary},
-        "contrasts": [contrast],
-        "untested": [{"id": "H2", "missing": ["gone"]}],
+        "standings": [
+            {"epochs": 20, "ranking": ["mine", "lost"], "variants": {"mine": summary, "lost": lost}},
+            elsewhere,
+        ],
+        "contrasts": [contrast, control, explored],
+        "untested": [{"id": "H2", "family": "declared", "missing": ["gone"], "reason": "no data for gone"}],
     }
     (tmp_path / "comparison.json").write_text(json.dumps(comparison))
     verdict.show(tmp_path)
+    assert "claims" not in capsys.readouterr().out
+    claim = {"text": "The [b]claim[/b] is " + "very " * 20 + "long.", "verdict": "undecided", "reason": "Who knows."}
+    (tmp_path / "claims.json").write_text(json.dumps({"V1": claim}))
+    verdict.show(tmp_path)
     printed = capsys.readouterr().out
+    assert "other" not in printed
+    assert "Seen by chance" not in printed
+    assert "long." not in printed
     for part in (
         "mine",
         "12.3",
         "10 – 1097",
+        "20 epochs",
+        "(2346 with",
         "refuted",
+        "equivalent",
+        "undecided │ The [b]claim[/b] is",
         "It is [not].",
         "H2 not tested: no data for gone",
         "report.html",
@@ -91,8 +108,8 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         (tmp_path / f"training/{name}.json").write_text(json.dumps({"parameters": variant.model_dump(mode="json")}))
         (tmp_path / f"metrics/{name}.csv").write_text("variant,seed\n")
     check_joining(study, "cewl", tmp_path)
-    with pytest.raises(StudyError, match=r"wgan is not a variant"):
-        check_joining(study, "wgan", tmp_path)
+    with pytest.raises(StudyError, match=r"began is not a variant"):
+        check_joining(study, "began", tmp_path)
     (tmp_path / "training/cewl.json").write_text(json.dumps({"parameters": {}}))
     check_joining(study, "cewl", tmp_path)
     with pytest.raises(StudyError, match="minimax can't join the published scores: cewl have none"):
@@ -132,3 +149,11 @@ def test_names_without_a_variant_are_pointed_out(
     )
     assert result.returncode == 0
     assert result.stderr == "warning: compare names cewl, which is not among the variants\n"
+
+
+def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/cewl.csv").write_text("variant,seed,epoch,status,fid\ncewl,100,20,finished,400\n")
+    result = gan("power", str(tmp_path), cwd=ROOT)
+    assert result.returncode == 1
+    assert result.stderr == "error: seed 100 is the study's own: a pilot's seeds must be others\n"

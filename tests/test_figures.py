@@ -38,13 +38,14 @@ def metrics_of(variants=VARIANTS, seeds=5) -> pd.DataFrame:
     generator = np.random.default_rng(1)
     data = pd.DataFrame([(variant, seed) for variant in variants for seed in range(seeds)], columns=["variant", "seed"])
     shares = generator.dirichlet(np.ones(10), len(data))
-    return data.assign(fid=generator.uniform(4, 20, len(data)), **{f"digit_{k}": shares[:, k] for k in range(10)})
+    fids = generator.uniform(4, 20, len(data))
+    return data.assign(fid=fids, collapsed=False, **{f"digit_{k}": shares[:, k] for k in range(10)})
 
 
 def summary_of(variants=VARIANTS) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"variant": name, "mean": 5.0 + k, "low": 4.0 + k, "high": 7.0 + k, "failed": k}
+            {"variant": name, "mean": 5.0 + k, "low": 4.0 + k, "high": 7.0 + k, "collapsed": k // 2, "diverged": k}
             for k, name in enumerate(variants)
         ]
     )
@@ -53,7 +54,7 @@ def summary_of(variants=VARIANTS) -> pd.DataFrame:
 def contrasts_of(variants=VARIANTS) -> pd.DataFrame:
     return pd.DataFrame([
         {"label": f"{name} / other", "variant": name, "ratio": 0.8 + k / 10, "low": 0.7, "high": 1.5 + k / 10,
-         "declared": k == 0, "verdict": "undecided"}
+         "family": "exploratory" if k else "declared", "scored": False, "verdict": "undecided"}
         for k, name in enumerate(variants)
     ])  # fmt: skip
 
@@ -149,14 +150,35 @@ def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
     assert heights[0].items() < heights[1].items() == heights[2].items()
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "minimax",
-        "non_saturating\n1 failed",
-        "cewl\n2 failed",
+        "non_saturating\n1 diverged",
+        "cewl\n1 collapsed, 2 diverged",
     ]
+
+
+def test_a_collapsed_run_is_a_cross_where_its_dot_would_be():
+    metrics = metrics_of()
+    metrics.loc[[1, 7], "collapsed"] = True
+    plain, marked = (figures.seeds(each, summary_of(), 0.3, COLOURS).axes[0] for each in (metrics_of(), metrics))
+
+    def dots(axes) -> set:
+        groups = [group for group in axes.collections if len(group.get_offsets()) > 1]
+        return {
+            (to_hex(group.get_facecolor()[0]), *np.round(dot, 9)) for group in groups for dot in group.get_offsets()
+        }
+
+    crosses = {
+        (line.get_color(), *np.round(point, 9))
+        for line in marked.lines
+        if line.get_marker() == "x"
+        for point in line.get_xydata()
+    }
+    assert {cross[1] for cross in crosses} == set(metrics.loc[[1, 7], "fid"].round(9))
+    assert crosses == dots(plain) - dots(marked)
 
 
 def intervals(axes) -> list:
     """Centre, low and high of every interval drawn."""
-    diamonds = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
+    diamonds = [line.get_xdata()[0] for line in axes.lines if line.get_marker() in ("D", "^")]
     lines = [group.get_segments() for group in axes.collections if hasattr(group, "get_segments")]
     return [(centre, *line[0][:, 0]) for centre, line in zip(diamonds, lines, strict=True)]
 
@@ -171,6 +193,15 @@ def test_intervals_are_drawn_as_given():
     assert low < 0.7 < 1.7 < high
     fillings = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "D"]
     assert fillings == [COLOURS["minimax"], figures.PAPER, figures.PAPER]
+
+
+def test_a_ratio_with_collapsed_runs_is_an_open_triangle_and_a_line_parts_families():
+    contrasts = contrasts_of().assign(family=["declared", "declared", "control"], scored=[True, False, False])
+    axes = figures.ratios(contrasts, 1.1, COLOURS).axes[0]
+    assert intervals(axes) == list(contrasts[["ratio", "low", "high"]].itertuples(index=False, name=None))
+    markers = [(line.get_marker(), line.get_markerfacecolor()) for line in axes.lines if line.get_marker() in "D^"]
+    assert markers == [("^", figures.PAPER), ("D", COLOURS["non_saturating"]), ("D", COLOURS["cewl"])]
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_color() == figures.RULE] == [1.5]
 
 
 def test_a_missing_interval_leaves_its_row_empty(tmp_path):
@@ -221,6 +252,24 @@ def test_a_gradient_of_zero_shows_on_the_logarithmic_axis(tmp_path):
     np.testing.assert_allclose(figure.axes[0].collections[0].get_offsets()[0, 1], least)
     figures.save(figure, tmp_path / "saturation.svg")
     figures.save(figures.gradients(history, COLOURS), tmp_path / "gradients.svg")
+
+
+def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
+    steps = pd.DataFrame([
+        {"loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": 0.5 / step / epoch,
+         "gradient_norm": (0.0 if step == 30 else 0.1 / step) if loss == "minimax" else 1.0 + seed}
+        for loss in ("minimax", "non_saturating") for epoch in (20, 1) for seed in (0, 1) for step in (1, 5, 30)
+    ])  # fmt: skip
+    figure = figures.fresh(steps, COLOURS)
+    assert [axes.get_title("left") for axes in figure.axes] == ["generator after epoch 1", "generator after epoch 20"]
+    for axes, epoch in zip(figure.axes, (1, 20), strict=True):
+        assert axes.get_xlim()[0] > axes.get_xlim()[1]  # it falls from left to right
+        assert [line.get_color() for line in axes.lines] == [COLOURS["minimax"]] * 2 + [COLOURS["non_saturating"]] * 2
+        np.testing.assert_allclose(axes.lines[0].get_xdata(), [0.5 / epoch, 0.1 / epoch, 0.5 / 30 / epoch])
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.1, 0.02, 0.02])  # a zero lies on the least other
+        np.testing.assert_allclose(axes.lines[3].get_ydata(), 2.0)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["minimax", "non_saturating"]
+    figures.save(figure, tmp_path / "fresh.svg")
 
 
 def test_one_diverging_run_does_not_hide_the_others():
