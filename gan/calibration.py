@@ -134,10 +134,10 @@ def levels(study: "Study", effect: float, ratio: float) -> dict[str, float]:
     """
     found = {name: 1.0 for name in study.compare.named if name in study.variants}
     for h in study.compare.hypotheses:
-        if h.kind == "superiority" and h.variant in found:
+        if h.kind == "superiority" and {h.variant, h.against} <= found.keys():
             found[h.against] = effect * found[h.variant]
     for h in (*study.compare.hypotheses, *study.compare.controls):
-        if h.kind == "equivalence" and h.against in found:
+        if h.kind == "equivalence" and {h.variant, h.against} <= found.keys():
             found[h.variant] = ratio * found[h.against]
     return found
 

@@ -145,6 +145,15 @@ def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: St
     assert set(levels(study, 1, 1).values()) == {1}
 
 
+@pytest.mark.parametrize("gone", ["cewl", "minimax", "non_saturating_logits"])
+def test_a_variant_that_is_not_in_the_study_is_not_simulated(study: Study, gone: str) -> None:
+    fewer = {name: of for name, of in study.variants.items() if name != gone}
+    few = study.calibrate.model_copy(update={"studies": 5})
+    found = calibrate(study.model_copy(update={"variants": fewer, "calibrate": few}), Alone())
+    assert set(found["seeds"]) == set(study.compare.named) - {gone}
+    assert all(sum(of.values()) == pytest.approx(1) for each in found["scenarios"] for of in each["verdicts"].values())
+
+
 @pytest.mark.parametrize(
     ("minimax", "cewl", "wrong", "right"),
     [
