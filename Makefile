@@ -28,7 +28,7 @@ variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, publ
 	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report
 	@$(BIN)/python -m gan verdict
 
-quick: .venv/ready  ## The whole pipeline in two minutes, in .scratch/; DATA=digits (no download) or mnist
+quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
 	@$(BIN)/python -m gan rehearse presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
