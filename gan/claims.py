@@ -113,6 +113,10 @@ def _plain(value: Any) -> float | int | str | bool | None:
     return number if math.isfinite(number) else None
 
 
+def _percent(share: Any) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _decide(supported: bool, refuted: bool) -> Verdict:
     return "supported" if supported else "refuted" if refuted else "undecided"
 
@@ -159,8 +163,8 @@ def _stronger_early(evidence: Evidence) -> Finding:
     return Finding(
         _decide(stronger == len(theirs), stronger == 0),
         f"On the same networks (generators after epoch {first}) the non-saturating gradient is "
-        f"{min(ratios):.3g} to {max(ratios):.3g} times as large as minimax's, with every seed's discriminator in "
-        f"{stronger} of {len(theirs)}.",
+        f"{min(ratios):.3g} to {max(ratios):.3g} times as large as minimax's once D(G(z)) is below {SURE}; it is "
+        f"larger throughout with {stronger} of {len(theirs)} seeds.",
         {"seeds": len(theirs), "stronger": stronger, "smallest_ratio": min(ratios), "largest_ratio": max(ratios)},
     )
 
@@ -285,9 +289,9 @@ def _recipe_works(evidence: Evidence) -> Finding:
     recall = float(runs["recall"].mean())
     return Finding(
         _decide(share.low > 0.5, share.high < 0.5),
-        f"{count} of {len(runs)} runs give a working generator (share's {1 - alpha:.0%} interval {share.low:.2f} to "
-        f"{share.high:.2f}); mean digits {runs['digits'].mean():.1f}, precision {runs['precision'].mean():.2f}, but "
-        f"recall {recall:.3f}.",
+        f"{count} of {len(runs)} runs give a working generator (share's {100 * (1 - alpha):g} % interval "
+        f"{share.low:.2f} to {share.high:.2f}); mean digits {runs['digits'].mean():.1f}, precision "
+        f"{runs['precision'].mean():.2f}, but recall {recall:.3f}.",
         {"runs": len(runs), "working": count, "low": share.low, "high": share.high, "recall": recall},
     )
 
@@ -359,8 +363,9 @@ def _pixel_losses(evidence: Evidence) -> Finding:
     return Finding(
         _decide(all(nonsense), any(sound)),
         f"Whatever z, MSE draws the mean image and MAE the median image: over z their outputs vary by at most "
-        f"{numbers['pixel_mse.variance']:.1%} and {numbers['pixel_mae.variance']:.1%} of what real images do, and lie "
-        f"{numbers['pixel_mse.mean_distance']:.1%} and {numbers['pixel_mae.median_distance']:.1%} of that away.",
+        f"{_percent(numbers['pixel_mse.variance'])} and {_percent(numbers['pixel_mae.variance'])} of what real images "
+        f"do, and lie {_percent(numbers['pixel_mse.mean_distance'])} and "
+        f"{_percent(numbers['pixel_mae.median_distance'])} of that away.",
         numbers,
     )
 
