@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from gan.networks import Perceptrons
-from gan.rehearsal import lay_over
+from gan.rehearsal import apply
 from gan.study import Study, Variant, load_study
 from gan.training import Run
 
@@ -45,8 +45,9 @@ def _single_thread() -> None:
 
 @pytest.fixture
 def raw_params() -> dict[str, Any]:
-    """The project's params.yaml, shrunk."""
-    return lay_over(YAML(pure=True).load(ROOT / "params.yaml"), SMALL)
+    """The project's params.yaml, shrunk, with all variants."""
+    params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    return apply({**SMALL, "only": list(params["variants"])}, params)
 
 
 @pytest.fixture
