@@ -1,11 +1,11 @@
 """Scoring trained generators: latents to images, images to features, features to metrics."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,11 +82,9 @@ class Judge:
         """
         images = images.to(self.device)
         features, digits = classify(self.classifier, images)
-        scores = metrics.score(features, digits, self.reference, self.settings.digit_share)
-        for place, (other, moments) in enumerate(self.others, 1):
-            found = metrics.Moments.of(classify(other, images)[0])
-            scores[f"fid_classifier_{place}"] = metrics.frechet_distance(found, moments)
-        return scores | {
+        return {
+            **metrics.score(features, digits, self.reference, self.settings.digit_share),
+            **self.other_fids(images),
             "fid_half": metrics.fid(features[: len(features) // 2], self.reference),
             "output_variance": images.var(0).mean().item(),
             "mean_distance": (images - self.mean_image).square().mean().item(),
@@ -96,6 +94,15 @@ class Judge:
     def fid(self, images: Tensor) -> float:
         features, _ = classify(self.classifier, images.to(self.device))
         return metrics.fid(features, self.reference)
+
+    @property
+    def other_names(self) -> list[str]:
+        """What FID by each of the other classifiers is called."""
+        return [f"fid_classifier_{place}" for place in range(1, len(self.others) + 1)]
+
+    def other_fids(self, images: Tensor) -> dict[str, float]:
+        found = [(metrics.Moments.of(classify(other, images)[0]), moments) for other, moments in self.others]
+        return {name: metrics.frechet_distance(*both) for name, both in zip(self.other_names, found, strict=True)}
 
 
 def generate(parameters: dict[str, np.ndarray], latents: Tensor, side: int) -> Tensor:
@@ -147,8 +154,9 @@ def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: 
     failure = record["failure"] or {"epoch": None, "cause": None}
     known = {"variant": name, "seed": seed, "key": record["key"]}
     scored = judge.settings.scored(variant)
+    averaged = {epoch for epochs in scored.values() for epoch in epochs}
     rows: list[dict[str, Any]] = []
-    fids: dict[int, float] = {}
+    fids: dict[int, dict[str, float]] = {}
     samples = torch.full((columns, side, side), -1.0)
     for epoch in variant.checkpoints:
         if runs.generator_file(epoch) not in record["files"]:
@@ -156,11 +164,12 @@ def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: 
         parameters = runs.load_generator(folder, seed, epoch)
         generated = generate(parameters, latents, side)
         if epoch not in scored:
-            fids[epoch] = judge.fid(generated)
+            fids[epoch] = {"fid": judge.fid(generated), **(judge.other_fids(generated) if epoch in averaged else {})}
             continue
         scores = judge.score(generated)
-        fids[epoch] = scores["fid_last"] = scores["fid"]
-        scores["fid"] = math.exp(sum(math.log(fids[each]) for each in scored[epoch]) / len(scored[epoch]))
+        fids[epoch] = {name: scores[name] for name in ("fid", *judge.other_names)}
+        scores["fid_last"] = scores["fid"]
+        scores |= {name: geometric_mean([fids[each][name] for each in scored[epoch]]) for name in fids[epoch]}
         scores["fid_again"] = judge.fid(generate(parameters, others, side))
         if variant.encoder_hidden is not None:
             rebuilt = reconstruct(parameters, judge.images, variant.leaky_slope)
@@ -173,14 +182,13 @@ def score_run(shared: tuple[str, "Variant", Path, Judge, int], seed: int, tick: 
         if epoch not in fids
     ]
     tick(1)
-    snapshots = [{"seed": seed, "epoch": epoch, "fid": fid} for epoch, fid in fids.items()]
+    snapshots = [{"seed": seed, "epoch": epoch, "fid": found["fid"]} for epoch, found in fids.items()]
     return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
 
 
-def metrics_table(scored: list[Scored], others: int) -> pd.DataFrame:
-    """One row per seed and scored epoch, with FID by so many other classifiers; a failed run's metrics are empty."""
-    confirming = [f"fid_classifier_{place}" for place in range(1, others + 1)]
-    measured = [*metrics.NAMES, *MORE_NAMES, *confirming, RECONSTRUCTION]
+def metrics_table(scored: list[Scored], other_names: Sequence[str]) -> pd.DataFrame:
+    """One row per seed and scored epoch, `other_names` as the judge has them; a failed run's metrics are empty."""
+    measured = [*metrics.NAMES, *MORE_NAMES, *other_names, RECONSTRUCTION]
     columns = ["variant", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
     return pd.DataFrame([row for result in scored for row in result.rows], columns=columns).astype(
         {"failed_epoch": "Int64", "digits": "Int64"}

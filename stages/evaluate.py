@@ -18,7 +18,7 @@ def main(variant: str) -> None:
     crew = local_crew(study.compute)
     judge = Judge.of(load_classifiers(Path("models")), images, study.evaluate, crew.device)
     scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], crew)
-    write(reports / f"metrics/{variant}.csv", metrics_table(scored, len(judge.others)).to_csv(index=False))
+    write(reports / f"metrics/{variant}.csv", metrics_table(scored, judge.other_names).to_csv(index=False))
     write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
     write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))
 

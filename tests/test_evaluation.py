@@ -52,7 +52,7 @@ def test_generated_images_are_the_networks(variant: Variant) -> None:
 def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
     scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Cores(2))
-    table = metrics_table(scored, 1)
+    table = metrics_table(scored, judge.other_names)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
     assert table["key"].tolist() == ["key0", "key1", "key2"]
@@ -67,10 +67,14 @@ def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) 
     course = snapshots[snapshots["seed"] == 1]["fid"].to_numpy()
     assert table.loc[1, "fid"] == pytest.approx(np.sqrt(course.prod()), rel=1e-12)
     assert table.loc[1, "fid_last"] == course[-1]
+    # Another classifier's FID averages the same snapshots: here all of one generator, so of one FID.
+    latents = torch.randn(200, variant.latent_dim, generator=random_generator(1, "evaluation"))
+    last = judge.other_fids(generate(runs.load_generator(tmp_path / "runs", 1, 2), latents, SIDE))
+    assert table.loc[1, "fid_classifier_1"] == pytest.approx(last["fid_classifier_1"], rel=1e-12)
     assert table.loc[1, "epoch"] == 2
 
     again = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
-    assert metrics_table(again, 1).equals(table)
+    assert metrics_table(again, judge.other_names).equals(table)
     assert sample_grid(again, 2) == sample_grid(scored, 2)
 
 
@@ -78,7 +82,9 @@ def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, 
     """Equal generators under another name get equal scores, so a contrast has no noise from latents."""
     make_runs(variant, tmp_path)
     tables = [
-        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE), 1).drop(columns="variant")
+        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names).drop(
+            columns="variant"
+        )
         for name in ("one", "other")
     ]
     assert tables[0].equals(tables[1])
@@ -112,7 +118,7 @@ def test_a_run_is_scored_at_every_epoch_that_is_asked_for(variant: Variant, judg
     """A run that failed in epoch 2 has its score after epoch 1."""
     judge = replace(judge, settings=judge.settings.model_copy(update={"epochs": (1,), "average": 1}))
     make_runs(variant, tmp_path)
-    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE), 1)
+    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [2, 2]]
     assert table["status"].tolist() == ["finished"] * 5 + ["failed"]
     assert table["failed_epoch"].notna().tolist() == [False] * 5 + [True]
@@ -143,6 +149,6 @@ def test_an_encoders_reconstructions_are_judged(study: Study, judge: Judge, tmp_
     state = {name: part.numpy() for name, part in (generator.state(0) | encoder.state(0, "encoder")).items()}
     runs.keep(Run(0, generators={1: state}), tmp_path / "kept", {})
     runs.gather({"key": tmp_path / "kept"}, tmp_path / "runs")
-    table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", judge, SIDE, ONE), 1)
+    table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names)
     only = generate(state, torch.zeros(1, 8), SIDE)
     assert table["reconstruction_error"].item() == pytest.approx((judge.images - only).square().mean().item(), rel=1e-5)
