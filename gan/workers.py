@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Tick = Callable[[int], None]
+
+# glibc would give every large tensor's memory back to the system and have it mapped and zeroed anew for the next one.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 Task: TypeAlias = Callable[[Any, Item, Tick], Result]
 
 
@@ -88,6 +91,7 @@ class Cores:
     def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
         if not items:
             return
+        os.environ |= KEEP_MEMORY  # for the processes to come; it is read when they start
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, ticks)) as pool:
