@@ -25,7 +25,7 @@ variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, publ
 	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
 	@$(BIN)/python -m gan check --joining $(NAME)
 	@$(BIN)/dvc repro download
-	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report
+	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report track
 	@$(BIN)/python -m gan verdict
 
 quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
