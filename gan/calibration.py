@@ -1,4 +1,4 @@
-"""How often the decision errs: that of `gan.comparison` itself, on simulated studies whose truth is known.
+"""How often the decision errs: that of `gan.contrasts` itself, on simulated studies whose truth is known.
 
 A simulated study has the study's hypotheses, controls and seeds. The logarithms of its scores are drawn around each
 variant's level, independently for all runs.
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gan.comparison import Hypothesis, Runs, Scores, decide
+from gan.contrasts import Hypothesis, decide
 from gan.errors import StudyError
 from gan.progress import progress
+from gan.scores import Runs, Scores
 from gan.statistics import share_estimate
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from gan.comparison import Hypothesis, Pairs, Runs, Scores, last_shared, obstacle, read_scores
+from gan.contrasts import Hypothesis, Pairs, last_shared, obstacle
 from gan.errors import StudyError
+from gan.scores import Runs, Scores, read_scores
 from gan.statistics import Floats, pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict
 
 if TYPE_CHECKING:

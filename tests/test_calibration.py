@@ -14,7 +14,8 @@ from scipy import stats
 
 from gan import calibration
 from gan.calibration import Scenario, calibrate, draw, judge, levels, scenarios, summarise
-from gan.comparison import compare, decide
+from gan.comparison import compare
+from gan.contrasts import decide
 from gan.errors import StudyError
 from gan.study import Study
 

@@ -13,8 +13,10 @@ import pytest
 from scipy import stats
 
 from gan import declaration
-from gan.comparison import Hypothesis, Runs, compare, rank, sensitivity, weigh
+from gan.comparison import compare, rank, sensitivity
+from gan.contrasts import Hypothesis, weigh
 from gan.files import read_json
+from gan.scores import Runs
 from gan.statistics import sign_flip_test
 from gan.study import Study
 from stages.compare import main as stage
