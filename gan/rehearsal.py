@@ -19,9 +19,9 @@ MEASURED = ("reports/benchmark.json",)
 def rehearse(preset: Path, folder: Path) -> None:
     """Run the pipeline in `folder`, a copy of this checkout whose params.yaml has `preset`'s values laid over it.
 
-    The preset's list `only` says which variants take part, and what it has in `baseline` holds for all of them. A
-    folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError if
-    the pipeline fails.
+    The preset's list `only` says which variants take part, without it all, and what it has in `baseline` holds for all
+    of them. A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises
+    StudyError if the preset names a variant that isn't there, or the pipeline fails.
     """
     root = Path.cwd()
     for name in _source_files():
@@ -44,11 +44,13 @@ def rehearse(preset: Path, folder: Path) -> None:
 
 
 def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with a preset's values in place."""
-    only, changes = preset["only"], {key: value for key, value in preset.items() if key != "only"}
+    """Parameters with a preset's values in place; StudyError if it names a variant that they lack."""
+    changes = {key: value for key, value in preset.items() if key != "only"}
+    only, rules = preset.get("only", params["variants"]), changes.get("baseline", {})
+    if unknown := [name for name in only if name not in params["variants"]]:
+        raise StudyError(f"the preset's only: params.yaml has no variant {', '.join(map(str, unknown))}")
     variants = {
-        name: {key: value for key, value in params["variants"][name].items() if key not in changes["baseline"]}
-        for name in only
+        name: {key: value for key, value in params["variants"][name].items() if key not in rules} for name in only
     }
     return lay_over({**params, "variants": variants}, changes)
 

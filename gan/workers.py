@@ -128,11 +128,13 @@ def local_crew(compute: "Compute") -> Crew:
 
     Where params.yaml speaks of a cluster, this machine gives what it has.
     """
-    local = compute.engine == "local"
-    device = choose_device(compute if local else compute.model_copy(update={"device": "auto"}))
-    if device == "cuda":
-        return Gpu()
-    return Cores(compute.workers if local and compute.workers != "auto" else count_cores())
+    here = compute if compute.engine == "local" else compute.model_copy(update={"device": "auto"})
+    return Gpu() if choose_device(here) == "cuda" else cores(compute)
+
+
+def cores(compute: "Compute") -> Cores:
+    """As many of this machine's cores as params.yaml asks for; where it speaks of a cluster, all of them."""
+    return Cores(compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores())
 
 
 _process: dict[str, Any] = {}

@@ -6,11 +6,12 @@ from gan import errors
 from gan.calibration import calibrate
 from gan.files import write_json
 from gan.study import load_study
-from gan.workers import Cores, count_cores
+from gan.workers import cores
 
 
 def main() -> None:
-    write_json(Path("reports/calibration.json"), calibrate(load_study(), Cores(count_cores())))
+    study = load_study()
+    write_json(Path("reports/calibration.json"), calibrate(study, cores(study.compute)))
 
 
 if __name__ == "__main__":

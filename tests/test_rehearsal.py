@@ -24,6 +24,9 @@ def test_a_preset_chooses_variants_and_rules_their_recipes() -> None:
     params = {"baseline": {"seeds": [1], "epochs": 9}, "variants": {"a": {"seeds": [2], "lr": 3}, "b": {}}, "c": 1}
     applied = apply({"only": ["a"], "baseline": {"seeds": [7]}}, params)
     assert applied == {"baseline": {"seeds": [7], "epochs": 9}, "variants": {"a": {"lr": 3}}, "c": 1}
+    assert apply({"c": 2}, params) == {**params, "c": 2}
+    with pytest.raises(StudyError, match="no variant z"):
+        apply({"only": ["a", "z"]}, params)
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
