@@ -11,6 +11,9 @@ import pandas as pd
 from ruamel.yaml import YAML
 from scipy import stats
 
+from gan.statistics import share_estimate
+from gan.wording import joined, percent, share, span
+
 Verdict = Literal["supported", "refuted", "undecided"]
 Numbers = dict[str, float | int | str | bool | None]
 
@@ -19,6 +22,7 @@ WORKING_PRECISION = 0.5  # share of its images that lie among real ones
 SURE = 0.5  # mean D(G(z)) below which a discriminator is on its way to win
 CLOSE_TO_ZERO = 0.01  # of a generator's loss
 LITTLE_VARIANCE, LITTLE_DISTANCE = 0.01, 0.05  # shares of the real images' variance
+VANILLA = ("minimax", "non_saturating", "cewl")
 NON_BCE = ("lsgan", "wgan", "wgan_gp", "hinge")
 """The field's objectives that are no cross-entropy."""
 
@@ -48,12 +52,16 @@ class Evidence:
         return next(float(entry["error"]) for entry in self.audit["identities"] if entry["key"] == identity)
 
     def runs(self, variant: str, epoch: int | None = None) -> pd.DataFrame:
-        """The variant's scored runs after so many epochs, by default its last; UntestedError if there are none."""
+        """The variant's scored runs after so many epochs, by default its last, with columns `collapsed` and `failed`.
+
+        UntestedError if there are none.
+        """
         own = self.metrics[self.metrics["variant"] == variant]
         own = own[own["epoch"] == (own["epoch"].max() if epoch is None else epoch)]
         if own.empty:
             raise UntestedError(f"variant {variant}" + (f" after {epoch} epochs" if epoch else ""))
-        return own.assign(collapsed=own["digits"] <= self.comparison["collapse"])
+        collapsed = own["digits"] <= self.comparison["collapse"]
+        return own.assign(collapsed=collapsed, failed=collapsed | (own["status"] != "finished"))
 
     def contrast(self, variant: str, against: str) -> dict[str, Any]:
         """The comparison's contrast of the two; UntestedError if there is none."""
@@ -113,12 +121,12 @@ def _plain(value: Any) -> float | int | str | bool | None:
     return number if math.isfinite(number) else None
 
 
-def _percent(share: Any) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _decide(supported: bool, refuted: bool) -> Verdict:
     return "supported" if supported else "refuted" if refuted else "undecided"
+
+
+def _stated(statement: str, true: bool) -> str:
+    return statement if true else f"Not so: {statement}"
 
 
 def _identity(supporting: Sequence[str], statement: str, refuting: Sequence[str] = ()) -> Callable[[Evidence], Finding]:
@@ -127,20 +135,49 @@ def _identity(supporting: Sequence[str], statement: str, refuting: Sequence[str]
     def test(evidence: Evidence) -> Finding:
         true = all([evidence.holds(key) for key in supporting] + [not evidence.holds(key) for key in refuting])
         numbers: Numbers = {f"{key}.error": evidence.error(key) for key in (*supporting, *refuting)}
-        return Finding("supported" if true else "refuted", statement if true else f"Not so: {statement}", numbers)
+        return Finding("supported" if true else "refuted", _stated(statement, true), numbers)
 
     return test
 
 
+def _same_direction(evidence: Evidence) -> Finding:
+    other_size = evidence.holds("V6.sign", "V6.ratio")
+    return Finding(
+        _decide(evidence.holds("V6.equal"), evidence.holds("V6.ratio")),
+        _stated(
+            "Both gradients have the same sign everywhere, but their ratio is exp(l) = D/(1 − D): the direction is the "
+            "same, the size is not.",
+            other_size,
+        ),
+        {f"{key}.error": evidence.error(key) for key in ("V6.sign", "V6.ratio", "V6.equal")},
+    )
+
+
+def _one_value_function(evidence: Evidence) -> Finding:
+    trained_on_v = {name: evidence.holds(f"Q7.{name}") for name in ("discriminator", *VANILLA)}
+    on_v, others = ([name for name in VANILLA if trained_on_v[name] is which] for which in (True, False))
+    return Finding(
+        _decide(all(trained_on_v.values()), bool(others)),
+        f"{_stated('The discriminator maximises V.', trained_on_v['discriminator'])} Of the generators, V's own "
+        f"gradient moves that of {joined(on_v) or 'none'}, and another one that of {joined(others) or 'none'}.",
+        {f"Q7.{name}": own for name, own in trained_on_v.items()},
+    )
+
+
+def _gradient_changes(evidence: Evidence, loss: str) -> list[float]:
+    """By how much the gradient norm of each frozen generator has changed once a new discriminator is trained."""
+    return [rows[-1]["gradient_norm"] / rows[0]["gradient_norm"] for rows in evidence.fresh(loss).values()]
+
+
 def _saturation(evidence: Evidence) -> Finding:
     identity = evidence.holds("V2.gradient", "V2.limit")
-    falls = [rows[-1]["gradient_norm"] / rows[0]["gradient_norm"] for rows in evidence.fresh("minimax").values()]
+    falls = _gradient_changes(evidence, "minimax")
     last = [rows[-1]["fake_probability"] for rows in evidence.fresh("minimax").values()]
     vanished = sum(fall < 0.1 for fall in falls)
     return Finding(
         _decide(identity and vanished == len(falls), not identity or vanished == 0),
-        f"The gradient by the logit is −D(G(z)). As a new discriminator learns and D(G(z)) falls to "
-        f"{statistics.median(last):.1g}, the gradient norm of a frozen generator falls to "
+        f"{_stated('The gradient by the logit is −D(G(z)).', identity)} As a new discriminator learns and D(G(z)) "
+        f"falls to {statistics.median(last):.1g}, the gradient norm of a frozen generator falls to "
         f"{statistics.median(falls):.2g} of what it was (median of {len(falls)}); it vanishes in {vanished}.",
         {"discriminators": len(falls), "vanished": vanished, "median_fall": statistics.median(falls)},
     )
@@ -179,7 +216,7 @@ def _stability(evidence: Evidence) -> Finding:
         sentence += f" (exact McNemar test, p = {failures['p']:.2g})."
         return Finding(_decide(ours < theirs, ours > theirs), sentence, numbers)
     logs = [
-        [math.log(fid) for fid in runs[(runs["status"] == "finished") & ~runs["collapsed"]]["fid"]]
+        [math.log(fid) for fid in runs.loc[~runs["failed"], "fid"]]
         for runs in (evidence.runs("non_saturating"), evidence.runs("minimax"))
     ]
     if min(map(len, logs)) < 3:
@@ -229,13 +266,15 @@ def _course(rows: Sequence[dict[str, Any]], name: str) -> float:
 def _label_zero(evidence: Evidence) -> Finding:
     negative = evidence.holds("T1.negative") and not evidence.holds("T1.direction")
     runs = evidence.runs("bce_label_zero")
-    failed = int(((runs["status"] != "finished") | runs["collapsed"]).sum())
+    failed = int(runs["failed"].sum())
     contrast = evidence.contrast("bce_label_zero", "non_saturating")
     worse = failed == len(runs) or contrast["verdict"] == "refuted"
+    opposite = (
+        "BCE with label 0 is minus minimax's generator loss, so its gradient points the other way at every logit."
+    )
     return Finding(
         _decide(not negative and not worse, negative and worse),
-        f"BCE with label 0 is minus the minimax generator's loss, so its gradient points the other way at every logit. "
-        f"Trained so, {failed} of {len(runs)} runs fail.",
+        f"{_stated(opposite, negative)} Trained so, {failed} of {len(runs)} runs fail.",
         {
             "opposite_gradient": negative,
             "runs": len(runs),
@@ -253,46 +292,41 @@ def _stuck_at_zero(evidence: Evidence) -> Finding:
     ended = runs.set_index("seed")["collapsed"]
     reached = [seed for seed in runs["seed"] if seed in near.index]
     stuck = sum(bool(ended[seed]) for seed in reached)
-    share = stuck / len(reached) if reached else math.nan
+    part = stuck / len(reached) if reached else math.nan
     return Finding(
-        _decide(bool(reached) and len(reached) >= 0.9 * len(runs) and share >= 0.9, bool(reached) and share <= 0.1),
-        f"Loss and gradient are never exactly 0 but go to 0 together, as D(G(z)) does. An epoch's mean loss comes "
-        f"within {CLOSE_TO_ZERO} of 0 in {len(reached)} of {len(runs)} minimax runs; {stuck} of these end collapsed.",
+        _decide(bool(reached) and len(reached) >= 0.9 * len(runs) and part >= 0.9, bool(reached) and part <= 0.1),
+        f"{_stated('Loss and gradient are never exactly 0 but go to 0 together, as D(G(z)) does.', positive)} "
+        f"An epoch's mean loss comes within {CLOSE_TO_ZERO} of 0 in {len(reached)} of {len(runs)} minimax runs; "
+        f"{stuck} of these end collapsed.",
         {"never_exactly_zero": positive, "runs": len(runs), "came_close": len(reached), "ended_collapsed": stuck},
     )
 
 
 def _large_where_sure(evidence: Evidence) -> Finding:
     identity = evidence.holds("T3.size", "T3.limit")
-    trained = evidence.fresh("non_saturating").values()
-    growth = [rows[-1]["gradient_norm"] / rows[0]["gradient_norm"] for rows in trained]
+    growth = _gradient_changes(evidence, "non_saturating")
     kept = sum(ratio >= 1 for ratio in growth)
     return Finding(
         _decide(identity and kept == len(growth), not identity or kept == 0),
-        f"The gradient by the logit has size 1 − D(G(z)). As a new discriminator grows sure, the gradient norm of a "
-        f"frozen generator becomes {statistics.median(growth):.3g} times what it was (median of {len(growth)}); it is "
-        f"no smaller in {kept}.",
+        f"{_stated('The gradient by the logit has size 1 − D(G(z)).', identity)} As a new discriminator grows sure, "
+        f"the gradient norm of a frozen generator becomes {statistics.median(growth):.3g} times what it was (median of "
+        f"{len(growth)}); it is no smaller in {kept}.",
         {"discriminators": len(growth), "not_smaller": kept, "median_growth": statistics.median(growth)},
     )
 
 
 def _recipe_works(evidence: Evidence) -> Finding:
     runs = evidence.runs("non_saturating")
-    working = (
-        (runs["status"] == "finished")
-        & ~runs["collapsed"]
-        & (runs["digits"] >= WORKING_DIGITS)
-        & (runs["precision"] >= WORKING_PRECISION)
-    )
-    count, alpha = int(working.sum()), evidence.comparison["alpha"]
-    share = stats.binomtest(count, len(runs)).proportion_ci(1 - alpha, "exact")
+    working = ~runs["failed"] & (runs["digits"] >= WORKING_DIGITS) & (runs["precision"] >= WORKING_PRECISION)
+    count, confidence = int(working.sum()), 1 - evidence.comparison["alpha"]
+    found = share_estimate(count, len(runs), confidence)
     recall = float(runs["recall"].mean())
     return Finding(
-        _decide(share.low > 0.5, share.high < 0.5),
-        f"{count} of {len(runs)} runs give a working generator (share's {100 * (1 - alpha):g} % interval "
-        f"{share.low:.2f} to {share.high:.2f}); mean digits {runs['digits'].mean():.1f}, precision "
+        _decide(found.low > 0.5, found.high < 0.5),
+        f"{count} of {len(runs)} runs give a working generator ({percent(confidence)} interval of the share "
+        f"{span(found.low, found.high)}); mean digits {runs['digits'].mean():.1f}, precision "
         f"{runs['precision'].mean():.2f}, but recall {recall:.3f}.",
-        {"runs": len(runs), "working": count, "low": share.low, "high": share.high, "recall": recall},
+        {"runs": len(runs), "working": count, "low": found.low, "high": found.high, "recall": recall},
     )
 
 
@@ -347,25 +381,22 @@ def _perfect_generator(evidence: Evidence) -> Finding:
 def _pixel_losses(evidence: Evidence) -> Finding:
     variance = evidence.floor["output_variance"]
     numbers: Numbers = {"real_variance": variance}
-    nonsense, sound = [], []
+    nonsense, sound, spreads, distances = [], [], [], []
     for variant, centre in (("pixel_mse", "mean_distance"), ("pixel_mae", "median_distance")):
         runs = evidence.runs(variant)
         rivals = evidence.runs("non_saturating", int(runs["epoch"].iloc[0]))
-        spread, distance = runs["output_variance"] / variance, runs[centre] / variance
+        spread, distance = float(runs["output_variance"].max()) / variance, float(runs[centre].max()) / variance
+        spreads.append(spread)
+        distances.append(distance)
         worse = bool(runs["fid"].min() > rivals["fid"].max())
-        nonsense.append((spread < LITTLE_VARIANCE).all() and (distance < LITTLE_DISTANCE).all() and worse)
-        sound.append(bool((spread > 0.5).all()))
-        numbers |= {
-            f"{variant}.variance": float(spread.max()),
-            f"{variant}.{centre}": float(distance.max()),
-            f"{variant}.worse": worse,
-        }
+        nonsense.append(spread < LITTLE_VARIANCE and distance < LITTLE_DISTANCE and worse)
+        sound.append(bool((runs["output_variance"] > variance / 2).all()))
+        numbers |= {f"{variant}.variance": spread, f"{variant}.{centre}": distance, f"{variant}.worse": worse}
     return Finding(
         _decide(all(nonsense), any(sound)),
         f"Whatever z, MSE draws the mean image and MAE the median image: over z their outputs vary by at most "
-        f"{_percent(numbers['pixel_mse.variance'])} and {_percent(numbers['pixel_mae.variance'])} of what real images "
-        f"do, and lie {_percent(numbers['pixel_mse.mean_distance'])} and "
-        f"{_percent(numbers['pixel_mae.median_distance'])} of that away.",
+        f"{share(spreads[0], 1)} and {share(spreads[1], 1)} of what real images do, and "
+        f"lie {share(distances[0], 1)} and {share(distances[1], 1)} of that away.",
         numbers,
     )
 
@@ -414,7 +445,7 @@ def _other_losses(evidence: Evidence) -> Finding:
         if contrast["verdict"] == "supported":
             good.append(variant)
         runs = evidence.runs(variant)
-        all_failed.append(bool(((runs["status"] != "finished") | runs["collapsed"]).all()))
+        all_failed.append(bool(runs["failed"].all()))
     better = f"Better than non-saturating: {', '.join(good)}." if good else "None is better than non-saturating."
     return Finding(_decide(bool(good), all(all_failed)), better, numbers)
 
@@ -441,12 +472,7 @@ TESTS: dict[str, Callable[[Evidence], Finding]] = {
     "V3": _stronger_early,
     "V4": _stability,
     "V5": _identity(["V5.value"], "The two agree to rounding."),
-    "V6": lambda evidence: Finding(
-        _decide(not evidence.holds("V6.ratio"), evidence.holds("V6.sign", "V6.ratio")),
-        "Both gradients have the same sign everywhere, but their ratio is exp(l) = D/(1 − D): the direction is the "
-        "same, the size is not.",
-        {f"{key}.error": evidence.error(key) for key in ("V6.sign", "V6.ratio", "V6.equal")},
-    ),
+    "V6": _same_direction,
     "V7": _harder_task,
     "T1": _label_zero,
     "T2": _stuck_at_zero,
@@ -464,15 +490,7 @@ TESTS: dict[str, Callable[[Evidence], Finding]] = {
     "Q4": _reconstruction("vae", against="pixel_mse", adversarial=False),
     "Q5": _feature_matching,
     "Q6": _reconstruction("vae_gan", against="non_saturating", adversarial=True),
-    "Q7": lambda evidence: Finding(
-        _decide(
-            evidence.holds("Q7.discriminator", "Q7.minimax", "Q7.non_saturating", "Q7.cewl"),
-            not evidence.holds("Q7.non_saturating", "Q7.cewl"),
-        ),
-        "True of minimax, whose generator has V's own gradient; the generators of the non-saturating objective and "
-        "of CEWL have another.",
-        {key: evidence.holds(key) for key in ("Q7.discriminator", "Q7.minimax", "Q7.non_saturating", "Q7.cewl")},
-    ),
+    "Q7": _one_value_function,
     "Q8": _identity(
         ["Q8.discriminator", "Q8.gradient", "Q8.generator"],
         "Its discriminator's loss is half the original one, its generator's is the non-saturating one, not V's.",
