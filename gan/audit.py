@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy.special import expit
-from torch import Tensor, nn
 
+from gan.equations import EQUATIONS, SAME, Array, Player, as_array, relative_errors, say
 from gan.errors import StudyError
+from gan.identities import identities
 from gan.objectives import OBJECTIVES, Objective
-from gan.terms import TERMS, Scene, Term
+from gan.penalties import check_penalty
+from gan.terms import TERMS
 
 if TYPE_CHECKING:
     from gan.study import Study, Variant
 
-Array: TypeAlias = NDArray[np.float64]
-Player: TypeAlias = Literal["generator", "discriminator"]
 Mask: TypeAlias = NDArray[np.bool_]
 # Real and fake logits, each `[logit, batch]`, to the loss `[logit]` and dL/dlogit by kind of image `[logit, batch]`.
 Loss: TypeAlias = Callable[[Array, Array], tuple[Array, dict[str, Array]]]
@@ -47,7 +46,6 @@ REACH, CORE = 40.0, 15.0
 LOGITS = np.arange(-REACH, REACH + 0.25, 0.5)
 CORE_LOGITS = np.arange(-CORE, CORE + 0.125, 0.25)
 FINE = 1 / 64  # the step on which an onset is looked for
-SAME = 1e-8  # the largest error of what counts as equal: float64 rounds 1 - D by 2e-10 at logit 15
 PART = 1e-3  # that from which float32 counts as wrong
 NOTHING = 1e-12  # a gradient so small in float64 is none
 
@@ -98,105 +96,6 @@ class Losses:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True)
-class Equation:
-    """A loss as its source writes it: `evaluate(real_logits, fake_logits, real_label)` returns what a `Loss` does.
-
-    Derivatives are worked out by hand, in forms that do not round away either tail.
-    """
-
-    text: str
-    evaluate: Callable[[Array, Array, float], tuple[Array, dict[str, Array]]]
-
-
-def _softplus(logits: Array) -> Array:
-    return np.logaddexp(0, logits)
-
-
-def _of_fakes(text: str, value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Equation:
-    """A generator's loss that is a mean of each generated image's own."""
-    return Equation(text, lambda real, fake, label: (value(fake).mean(-1), {"fake": slope(fake)}))
-
-
-def _cross_entropy(real: Array, fake: Array, label: float, weight: float = 1.0) -> tuple[Array, dict[str, Array]]:
-    value = label * _softplus(-real) + (1 - label) * _softplus(real) + _softplus(fake)
-    by_real = (1 - label) * expit(real) - label * expit(-real)
-    return weight * value.mean(-1), {"real": weight * by_real, "fake": weight * expit(fake)}
-
-
-def _rescaled(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    # (1 - mean D) / mean D, which is no part of the derivative.
-    scale = expit(-fake).mean(-1) / expit(fake).mean(-1)
-    return -scale * _softplus(fake).mean(-1), {"fake": -scale[:, None] * expit(fake)}
-
-
-def _least_squares(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    return ((real - label) ** 2 + fake**2).mean(-1) / 2, {"real": real - label, "fake": fake}
-
-
-def _wasserstein(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    return (fake - real).mean(-1), {"real": -np.ones_like(real), "fake": np.ones_like(fake)}
-
-
-def _hinge(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    value = np.maximum(1 - real, 0) + np.maximum(1 + fake, 0)
-    return value.mean(-1), {"real": np.where(real < 1, -1.0, 0.0), "fake": np.where(fake > -1, 1.0, 0.0)}
-
-
-def _relativistic(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    slope = expit(fake - real)
-    return _softplus(fake - real).mean(-1), {"real": -slope, "fake": slope}
-
-
-def _relativistic_generator(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    return _softplus(real - fake).mean(-1), {"fake": -expit(real - fake)}
-
-
-_SATURATING = _of_fakes("E log(1 − D(G(z)))", lambda fake: -_softplus(fake), lambda fake: -expit(fake))
-_NON_SATURATING = _of_fakes("−E log D(G(z))", lambda fake: _softplus(-fake), lambda fake: -expit(-fake))
-_LABEL_ZERO = _of_fakes("−E log(1 − D(G(z)))", _softplus, expit)
-_LINEAR = _of_fakes("−E l_f", lambda fake: -fake, lambda fake: -np.ones_like(fake))
-_CROSS_ENTROPY = Equation("−E log D(x) − E log(1 − D(G(z)))", _cross_entropy)
-
-# The equation that each objective's name claims, in words for a label 1 of real images; an objective that is not here
-# has none on record.
-EQUATIONS: dict[str, dict[Player, Equation]] = {
-    "minimax": {"generator": _SATURATING, "discriminator": _CROSS_ENTROPY},
-    "minimax_logits": {"generator": _SATURATING, "discriminator": _CROSS_ENTROPY},
-    "minimax_rescaled": {
-        "generator": Equation("(1 − mean D)/(mean D) · E log(1 − D(G(z)))", _rescaled),
-        "discriminator": _CROSS_ENTROPY,
-    },
-    "non_saturating": {"generator": _NON_SATURATING, "discriminator": _CROSS_ENTROPY},
-    "non_saturating_logits": {"generator": _NON_SATURATING, "discriminator": _CROSS_ENTROPY},
-    "cewl": {
-        "generator": _NON_SATURATING,
-        "discriminator": Equation(
-            "½ E[l_f + log(1 + exp(−l_f)) + log(1 + exp(−l_r))]", partial(_cross_entropy, weight=0.5)
-        ),
-    },
-    "bce_label_zero": {"generator": _LABEL_ZERO, "discriminator": _CROSS_ENTROPY},
-    "least_squares": {
-        "generator": _of_fakes("½ E(l_f − 1)²", lambda fake: (fake - 1) ** 2 / 2, lambda fake: fake - 1),
-        "discriminator": Equation("½ E(l_r − 1)² + ½ E l_f²", _least_squares),
-    },
-    "wasserstein": {"generator": _LINEAR, "discriminator": Equation("E l_f − E l_r", _wasserstein)},
-    "hinge": {"generator": _LINEAR, "discriminator": Equation("E max(0, 1 − l_r) + E max(0, 1 + l_f)", _hinge)},
-    "relativistic": {
-        "generator": Equation("E log(1 + exp(−(l_f − l_r)))", _relativistic_generator),
-        "discriminator": Equation("E log(1 + exp(−(l_r − l_f)))", _relativistic),
-    },
-}
-
-# The penalty of a discriminator w·x, from the norm of w.
-PENALTIES: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
-    "gradient_penalty": ("(|w| − 1)²", lambda norm: (norm - 1).square()),
-    "dragan": ("(|w| − 1)²", lambda norm: (norm - 1).square()),
-    "r1": ("|w|²", torch.square),
-    "r2": ("|w|²", torch.square),
-}
-
-
 def implementation(losses: Losses, player: Player, dtype: torch.dtype = torch.float64) -> Loss:
     """A player's adversarial loss as training has it, differentiated by autograd in `dtype`."""
 
@@ -210,8 +109,8 @@ def implementation(losses: Losses, player: Player, dtype: torch.dtype = torch.fl
         else:
             value = objective.generator(fakes)
         slopes = torch.autograd.grad(value.sum(), leaves, allow_unused=True, materialize_grads=True)
-        gradients = {by: _array(slope * weight * real.shape[-1]) for by, slope in zip(NOUN, slopes, strict=True)}
-        return _array(value.detach() * weight), gradients
+        gradients = {by: as_array(slope * weight * real.shape[-1]) for by, slope in zip(NOUN, slopes, strict=True)}
+        return as_array(value.detach() * weight), gradients
 
     return evaluate
 
@@ -262,11 +161,11 @@ def check_objective(name: str, objective: Objective) -> dict[str, Any]:
                 continue
             probed = [probe(loss, by, CORE_LOGITS) for loss in (implementation(losses, player), exact)]
             values, gradients = zip(*probed, strict=True)
-            errors.append(float(_errors(*gradients).max()))
+            errors.append(float(relative_errors(*gradients).max()))
             if errors[-1] > SAME:
                 claim = f"gradient on {NOUN[by]} images is not that of {texts[player]}"
                 faults.append(f"{losses}: the {player}'s {claim} {_worst(*gradients)}{_alias(losses, player)}")
-            elif _errors(*values).max() > SAME:
+            elif relative_errors(*values).max() > SAME:
                 claim = f"gradient on {NOUN[by]} images is that of {texts[player]}, its value is not"
                 faults.append(f"{losses}: the {player}'s {claim} {_worst(*values)}")
     holds, error = (not faults, max(errors)) if errors else (None, None)
@@ -274,8 +173,8 @@ def check_objective(name: str, objective: Objective) -> dict[str, Any]:
 
 
 def _worst(have: Array, want: Array) -> str:
-    row, column = np.unravel_index(_errors(have, want).argmax(), have.shape)
-    return f"(at logit {_say(CORE_LOGITS[row])} {_say(have[row, column])}, not {_say(want[row, column])})"
+    row, column = np.unravel_index(relative_errors(have, want).argmax(), have.shape)
+    return f"(at logit {say(CORE_LOGITS[row])} {say(have[row, column])}, not {say(want[row, column])})"
 
 
 def _alias(losses: Losses, player: Player) -> str:
@@ -312,7 +211,7 @@ def _onsets(single: Probe, exact: Probe, side: int) -> dict[str, float | None]:
     last = single(np.array([side * REACH]))[0][0, 0]
 
     def off(logits: Array) -> Mask:
-        return _errors(single(logits)[1], exact(logits)[1]).max(1) > PART
+        return relative_errors(single(logits)[1], exact(logits)[1]).max(1) > PART
 
     def zero(logits: Array) -> Mask:
         return ((single(logits)[1] == 0) & (np.abs(exact(logits)[1]) > floor))[:, PROBED].max(1)
@@ -329,7 +228,7 @@ def _departure(
 ) -> str:
     def at(logit: float, which: Literal[0, 1]) -> tuple[str, str]:
         """The value (0) or the gradient (1) of an image alone, in float32 and exactly."""
-        have, want = (_say(loss(np.array([logit]))[which][0, 0]) for loss in (single, exact))
+        have, want = (say(loss(np.array([logit]))[which][0, 0]) for loss in (single, exact))
         return have, want
 
     end, parts = side * REACH, []
@@ -337,7 +236,7 @@ def _departure(
         parts.append(f"is exactly 0 {_from(zero_from, side)} (exact: {at(zero_from, 1)[1]})")
     if off_from is not None and off_from != zero_from:
         have, want = at(end, 1)
-        parts.append(f"is off by more than 0.1 % {_from(off_from, side)} (at {_say(end)}: {have}, not {want})")
+        parts.append(f"is off by more than 0.1 % {_from(off_from, side)} (at {say(end)}: {have}, not {want})")
     if clamp_from is not None:
         have, want = at(clamp_from, 0)
         parts.append(f"the loss stays at {have} {_from(clamp_from, side)} (exact there: {want})")
@@ -417,7 +316,7 @@ def _relation(first: Loss, second: Loss, player: Player) -> dict[str, Any]:
         for whose, by in VIEWS
         if whose == player
     }
-    if not any((_errors(*pair) > SAME).any() for pair in pairs.values()):
+    if not any((relative_errors(*pair) > SAME).any() for pair in pairs.values()):
         return {"kind": "same"}
     reasons = [reason for by, pair in pairs.items() for reason in _conflicts(*pair, by)]
     if reasons:
@@ -425,7 +324,7 @@ def _relation(first: Loss, second: Loss, player: Player) -> dict[str, Any]:
     lives = {by: np.abs(b) > NOTHING for by, (_, b) in pairs.items()}
     ratios = np.concatenate([b[lives[by]] / a[lives[by]] for by, (a, b) in pairs.items()])
     low, high = float(ratios.min()), float(ratios.max())
-    times = _say(low) if high - low <= SAME * high else f"between {_say(low)} and {_say(high)}"
+    times = say(low) if high - low <= SAME * high else f"between {say(low)} and {say(high)}"
     return {"kind": "size", "factor": [low, high], "reason": f"that of {{second}} is {times} times that of {{first}}"}
 
 
@@ -447,7 +346,7 @@ def _conflicts(first: Array, second: Array, by: str) -> list[str]:
 
 
 def _span(logits: Array) -> str:
-    low, high = _say(logits.min()), _say(logits.max())
+    low, high = say(logits.min()), say(logits.max())
     if logits.min() == -CORE:
         return "at every logit" if logits.max() == CORE else f"up to logit {high}"
     return f"from logit {low} up" if logits.max() == CORE else f"from logit {low} to {high}"
@@ -460,14 +359,14 @@ def _parting(first: Losses, second: Losses, player: Player) -> dict[str, Any]:
         probes = [partial(probe, implementation(losses, player, torch.float32), by) for losses in (first, second)]
 
         def apart(logits: Array, probes: Sequence[Probe] = probes) -> Mask:
-            return _errors(*(own(logits)[1] for own in probes)).max(1) > PART
+            return relative_errors(*(own(logits)[1] for own in probes)).max(1) > PART
 
         for side in (-1, 1):
             onset = _onset(apart, side)
             if onset is not None:
                 partings.append(onset)
-                ends = [_say(own(np.array([side * REACH]))[1][0, 0]) for own in probes]
-                at_end = f"(at {_say(side * REACH)}: {ends[0]} against {ends[1]})"
+                ends = [say(own(np.array([side * REACH]))[1][0, 0]) for own in probes]
+                at_end = f"(at {say(side * REACH)}: {ends[0]} against {ends[1]})"
                 reasons.append(f"on {NOUN[by]} images {_from(onset, side)} {at_end}")
     if not partings:
         return {"kind": "same"}
@@ -489,205 +388,6 @@ def _onset(wrong: Callable[[Array], Mask], side: int) -> float | None:
         logits = between.astype(np.float32).astype(np.float64)
         found = wrong(logits)
     return float(logits[found.argmax()])
-
-
-def _errors(first: Array, second: Array) -> Array:
-    """Differences over the larger of the two; 2, as of opposites, where one is not finite."""
-    with np.errstate(invalid="ignore"):
-        errors = np.abs(first - second) / np.maximum(np.maximum(np.abs(first), np.abs(second)), np.finfo(float).tiny)
-    return np.nan_to_num(errors, nan=2.0)
-
-
-def check_penalty(name: str, term: Term) -> dict[str, Any]:
-    """Whether a discriminator's term is a mean over the batch of one penalty per sample, norms included.
-
-    Two runs of linear discriminators D(x) = w·x must give the same at any batch size, and the closed form where there
-    is one; a nonlinear discriminator's penalty must be the mean of those of its samples. Returns term, linear (the
-    closed form's text or None), holds, error (the largest) and faults, a sentence each.
-    """
-    text, closed = PENALTIES.get(name, (None, None))
-    pixels = 8
-    random = torch.Generator().manual_seed(0)
-    image, weights, nonlinear = torch.randn(3, 2, pixels, pixels, dtype=torch.float64, generator=random)
-    image, weights = image[:, :1], weights[:, :1]
-    norms = torch.linalg.vector_norm(weights[:, 0], dim=-1)
-
-    def loss(images: Tensor, features: Callable[[Tensor], Tensor]) -> Tensor:
-        return term.loss(_scene(images, features, weights)).detach()
-
-    def linear(images: Tensor) -> Tensor:
-        return images
-
-    def bent(images: Tensor) -> Tensor:
-        return (images @ nonlinear).tanh()
-
-    sizes = {size: loss(image.expand(2, size, pixels), linear) for size in (1, 2, 7)}
-    expected = closed(norms) if closed else sizes[1]
-    errors = [float(_errors(_array(penalty), _array(expected)).max()) for penalty in sizes.values()]
-    faults = [
-        f"{name}: of D(x) = w·x it is {_say(penalty[0])} in a batch of {size}, not {_say(expected[0])}"
-        + (f" = {text}" if text else ", as in a batch of 1")
-        for (size, penalty), error in zip(sizes.items(), errors, strict=True)
-        if error > SAME
-    ]
-
-    # One image's pixels in several orders: what is a property of the batch, as DRAGAN's deviation, stays as it is.
-    samples = [image.roll(shift, -1) for shift in range(3)]
-    whole = loss(torch.cat(samples, 1), bent)
-    alone = [loss(sample.expand(2, 3, pixels), bent) for sample in samples]
-    mean = torch.stack(alone).mean(0)
-    errors.append(float(_errors(_array(whole), _array(mean)).max()))
-    if errors[-1] > SAME:
-        faults.append(f"{name}: of three samples it is {_say(whole[0])}, not {_say(mean[0])}, the mean of theirs")
-    return {"term": name, "linear": text, "holds": not faults, "error": max(errors), "faults": faults}
-
-
-def _scene(images: Tensor, features: Callable[[Tensor], Tensor], weights: Tensor) -> Scene:
-    """`images` `[run, batch, pixel]` as real ones, with generated ones and random numbers alike for all samples."""
-
-    def draw(width: int) -> Tensor:
-        return torch.linspace(0.2, 0.8, width, dtype=images.dtype).expand(*images.shape[:2], width)
-
-    return Scene(
-        real=images,
-        fake=images.flip(-1),
-        discriminate=lambda points: (features(points) * weights).sum(-1),
-        features=features,
-        generate=lambda latents: latents,
-        infer=lambda points: (points, torch.zeros_like(points)),
-        uniform=draw,
-        normal=draw,
-    )
-
-
-def identities() -> list[dict[str, Any]]:
-    """The algebra of CLAIMS.md in float64: id of the claim, key, statement, measure, error, tolerance, holds.
-
-    `error` is the largest relative error of what the statement equates, or the share of logits at which an inequality
-    fails. A statement that does not hold refutes what it states and faults no code.
-    """
-    # Written literally, 1 - D rounds above logit 15; below 0 there is no such bound.
-    logits = torch.arange(-REACH, CORE + 0.125, 0.25, dtype=torch.float64)
-    core = torch.from_numpy(CORE_LOGITS)
-    real, fake = core.flip(0), core
-    ones, zeros = torch.ones_like(core), torch.zeros_like(core)
-    bce = nn.BCELoss(reduction="none")
-
-    def log_d(logit: Tensor) -> Tensor:
-        return torch.log(torch.sigmoid(logit))
-
-    def log_not_d(logit: Tensor) -> Tensor:
-        return torch.log(1 - torch.sigmoid(logit))
-
-    def slope(loss: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-        leaf = at.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(leaf).sum(), leaf)
-        return gradient
-
-    def equal(have: Tensor, want: Tensor) -> tuple[str, float, float]:
-        return "relative error", float(_errors(_array(have), _array(want)).max()), SAME
-
-    def always(true: Tensor) -> tuple[str, float, float]:
-        return "share of logits", float((~true).double().mean()), 0.0
-
-    d, not_d = torch.sigmoid(logits), torch.sigmoid(-logits)
-    softplus = torch.logaddexp(torch.zeros_like(logits), logits)
-    minimax, non_saturating = slope(log_not_d, logits), slope(lambda logit: -log_d(logit), logits)
-    value = log_d(real) + log_not_d(fake)
-    value_slope = slope(lambda logit: log_d(real) + log_not_d(logit), fake)
-    d_loss = bce(torch.sigmoid(real), ones) + bce(torch.sigmoid(fake), zeros)
-    d_loss_slope = slope(lambda logit: bce(torch.sigmoid(logit), zeros), fake)
-
-    def second_term(logit: Tensor) -> Tensor:
-        return torch.log(1 + torch.exp(-logit))
-
-    def d_o(logit: Tensor) -> Tensor:
-        return (logit + second_term(logit) + torch.log(1 + torch.exp(-real))) / 2
-
-    # A generated image of eight pixels, a discriminator w·G(z), and two real images that G(z) has nothing to do with.
-    random = torch.Generator().manual_seed(0)
-    image, weights, *others = torch.rand(4, 8, dtype=torch.float64, generator=random)
-    judged = slope(lambda g: bce(torch.sigmoid(weights @ g), ones[0]), image)
-    rebuilt = [slope(partial(bce, target=other), image) for other in others]
-
-    found = {
-        "V1.value": ("−log D(x) − log(1 − D(G(z))) is BCELoss(D(x), 1) + BCELoss(D(G(z)), 0)", equal(-value, d_loss)),
-        "V2.gradient": ("d/dl log(1 − D) = −D", equal(minimax, -d)),
-        "V2.limit": (
-            f"|d/dl log(1 − D)| ≤ D, so it vanishes as D → 0: {_say(minimax[0])} at logit −40",
-            always(minimax.abs() <= d * (1 + SAME)),
-        ),
-        "V5.value": ("BCELoss(D(G(z)), 1) = −log D(G(z))", equal(bce(torch.sigmoid(fake), ones), -log_d(fake))),
-        "V6.sign": ("log(1 − D) and −log D have gradients of the same sign", always(minimax * non_saturating > 0)),
-        "V6.ratio": (
-            "the gradient of log(1 − D) over that of −log D is exp(l)",
-            equal(minimax / non_saturating, logits.exp()),
-        ),
-        "V6.equal": ("the gradients of log(1 − D) and −log D are equal", equal(minimax, non_saturating)),
-        "T1.negative": (
-            "BCELoss(D(G(z)), 0) is minus the minimax generator's log(1 − D(G(z)))",
-            equal(bce(torch.sigmoid(fake), zeros), -log_not_d(fake)),
-        ),
-        "T1.direction": (
-            "minimising BCELoss(D(G(z)), 0) moves logits where minimising log(1 − D(G(z))) does",
-            always(slope(lambda logit: bce(torch.sigmoid(logit), zeros), fake) * slope(log_not_d, fake) > 0),
-        ),
-        "T2.positive": (
-            "−log(1 − D) and its gradient are above 0 at every logit",
-            always((softplus > 0) & (-minimax > 0)),
-        ),
-        "T2.limit": (
-            f"−log(1 − D) and its gradient go to 0 with D: at logit −40 each is D = {_say(d[0])}",
-            equal(torch.stack([softplus[0], -minimax[0]]), d[0].expand(2)),
-        ),
-        "T3.size": ("|d/dl −log D| = 1 − D", equal(non_saturating.abs(), not_d)),
-        "T3.limit": (
-            "|d/dl −log D| goes to 1 as D goes to 0: at logit −40 it is 1",
-            equal(non_saturating[:1], -ones[:1]),
-        ),
-        "Q1.image": (
-            "the gradient of BCELoss(D(G(z)), 1) by G(z) is −(1 − D) ∇D_l, without any real image",
-            equal(judged, -torch.sigmoid(-weights @ image) * weights),
-        ),
-        "Q1.reconstruction": (
-            "the gradient of BCELoss(G(z), x) by G(z) is the same for two real images x",
-            equal(*rebuilt),
-        ),
-        "Q7.discriminator": ("the discriminator's BCE loss is −V", equal(d_loss, -value)),
-        "Q7.minimax": ("the minimax generator's gradient is V's", equal(_by_hand("minimax", fake), value_slope)),
-        "Q7.non_saturating": (
-            "the non-saturating generator's gradient is V's",
-            equal(_by_hand("non_saturating", fake), value_slope),
-        ),
-        "Q7.cewl": ("CEWL's generator's gradient is V's", equal(slope(second_term, fake), value_slope)),
-        "Q8.discriminator": ("D_o is half the discriminator's BCE loss", equal(d_o(fake), d_loss / 2)),
-        "Q8.gradient": (
-            "D_o's gradient is half that of the discriminator's BCE loss",
-            equal(slope(d_o, fake), d_loss_slope / 2),
-        ),
-        "Q8.generator": ("G_o is the non-saturating loss", equal(second_term(fake), bce(torch.sigmoid(fake), ones))),
-        "Q10.decreasing": ("D_o's second term decreases in l_f everywhere", always(slope(second_term, logits) < 0)),
-        "Q10.sum": (
-            "D_o's second term and its first are log(1 + exp(l_f)) = −log(1 − D(G(z)))",
-            equal(fake + second_term(fake), torch.logaddexp(zeros, fake)),
-        ),
-        "Q10.increasing": (
-            "D_o's second term and its first increase in l_f everywhere",
-            always(slope(lambda logit: logit + second_term(logit), fake) > 0),
-        ),
-    }
-    return [
-        {
-            "id": key.split(".")[0],
-            "key": key,
-            "statement": statement,
-            "measure": measure,
-            "error": error,
-            "tolerance": tolerance,
-            "holds": error <= tolerance,
-        }
-        for key, (statement, (measure, error, tolerance)) in found.items()
-    ]
 
 
 def audit(study: "Study") -> dict[str, Any]:
@@ -741,9 +441,9 @@ def curves(losses: Losses) -> list[dict[str, Any]]:
         single = probe(implementation(losses, player, torch.float32), by, LOGITS)[1]
         exact = probe(equation(losses, player) or implementation(losses, player), by, LOGITS)[1]
         lines = {"float32": single[:, 0]}
-        if (_errors(single[:, 0], exact[:, 0]) > PART).any():
+        if (relative_errors(single[:, 0], exact[:, 0]) > PART).any():
             lines["exact"] = exact[:, 0]
-        if (_errors(exact[:, 0], exact[:, 1]) > PART).any():
+        if (relative_errors(exact[:, 0], exact[:, 1]) > PART).any():
             lines["company"] = single[:, 1]
         for kind, line in lines.items():
             gradient = [float(f"{value:.6g}") if np.isfinite(value) else None for value in line]
@@ -824,22 +524,8 @@ def _pairs(record: dict[str, Any]) -> list[Table]:
 
 
 def _verdict(kind: str, logit: float | None) -> str:
-    return WORDS[kind].format(logit="" if logit is None else _say(logit))
+    return WORDS[kind].format(logit="" if logit is None else say(logit))
 
 
 def _from(logit: float, side: int) -> str:
-    return f"from logit {_say(logit)} {'down' if side < 0 else 'up'}"
-
-
-def _say(number: Any) -> str:
-    return f"{float(number) + 0.0:.4g}".replace("-", "−")  # the sum has no -0
-
-
-def _array(tensor: Tensor) -> Array:
-    return tensor.detach().double().numpy()
-
-
-def _by_hand(name: str, fakes: Tensor) -> Tensor:
-    """A generator's gradient from its equation's derivative."""
-    logits = _array(fakes)
-    return torch.from_numpy(EQUATIONS[name]["generator"].evaluate(logits, logits, 1.0)[1]["fake"])
+    return f"from logit {say(logit)} {'down' if side < 0 else 'up'}"

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from gan.audit import identities
 from gan.claims import TESTS, Evidence, declared_claims, ledger
 from gan.files import read_json
+from gan.identities import identities
 
 SOURCES = {"V": 7, "T": 6, "Q": 11}
 IDENTITIES = identities()
