@@ -176,8 +176,8 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "trials": trials(study, results.calibration),
         "sensitivity": sensitivity(results),
         "sizes": sizes(results),
-        "spread": comparison.get("spread") or [],
-        "order": order(comparison.get("literature") or {}),
+        "spread": comparison["spread"],
+        "order": order(comparison["literature"]),
         "floor": results.floor,
         "failing": [of for of in last_standing(comparison) if of["failed"]],
         "diverged": results.metrics[results.metrics["status"] == "failed"]
@@ -222,8 +222,7 @@ def late_runs(results: Results) -> dict[str, int]:
     """How many of each variant's runs were trained when something else was declared than what they are judged by."""
     declared = results.comparison["declaration"]
     counts = {
-        name: sum(run.get("declaration") != declared for run in record["runs"])
-        for name, record in results.training.items()
+        name: sum(run["declaration"] != declared for run in record["runs"]) for name, record in results.training.items()
     }
     return {name: count for name, count in counts.items() if count and declared}
 
@@ -328,7 +327,7 @@ def trials(study: "Study", calibration: Mapping[str, Any]) -> dict[str, Any]:
 
 def sensitivity(results: Results) -> list[dict[str, Any]]:
     """The declared contrasts by each classifier, with its accuracy: first as they count, then as the others have it."""
-    found, classifiers = results.comparison.get("sensitivity") or {}, results.classifiers
+    found, classifiers = results.comparison["sensitivity"], results.classifiers
     seeds = list(classifiers["accuracy"])
     own = {each["id"]: each for each in results.comparison["contrasts"] if each["family"] == "declared"}
     by_classifier = {seeds[0]: [{**each, "agree": None} for each in own.values()]}
@@ -354,7 +353,7 @@ def sizes(results: Results) -> list[dict[str, Any]]:
 
 def order(literature: Mapping[str, Any]) -> dict[str, Any]:
     """The published order beside this study's, place by place; empty where they share fewer than two variants."""
-    if len(literature.get("published", [])) < 2:
+    if len(literature["published"]) < 2:
         return {}
     return {**literature, "rows": list(zip(literature["published"], literature["ours"], strict=True))}
 

@@ -126,7 +126,7 @@ def test_a_second_time_there_is_nothing_to_do(copy: Path) -> None:
 def test_editing_one_variant_runs_that_variant_only(copy: Path) -> None:
     before = metrics(copy, "minimax")
     edit(copy, lambda params: params["variants"]["cewl"].update(real_label=0.9))
-    changed = {"audit", "calibrate", "train@cewl", "evaluate@cewl", "compare", "claims", "report"}
+    changed = {"audit", "calibrate", "train@cewl", "evaluate@cewl", "compare", "claims", "report", "track"}
     assert set(dvc(copy, "repro")) == changed
     assert metrics(copy, "minimax").equals(before)
 
@@ -147,7 +147,7 @@ def test_adding_a_seed_trains_that_seed_only(copy: Path) -> None:
 
 def test_removing_a_variant_removes_it_from_the_report(copy: Path) -> None:
     edit(copy, lambda params: params["variants"].pop("cewl"))
-    assert set(dvc(copy, "repro")) == {"audit", "calibrate", "compare", "claims", "report"}
+    assert set(dvc(copy, "repro")) == {"audit", "calibrate", "compare", "claims", "report", "track"}
     found = comparison(copy)
     assert set(found["standings"][0]["variants"]) == {"minimax", "non_saturating"}
     assert [untested["id"] for untested in found["untested"]] == ["H2", "H3", "A1", "A2", "A3"]
@@ -163,7 +163,7 @@ def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> 
         file.write("\n# a new objective\n")
     edit(copy, lambda params: params["variants"].update(softer={"objective": "cewl", "real_label": 0.9}))
     assert dvc(copy, "repro", "download") == ["download"]
-    stages = ["audit", "train@softer", "evaluate@softer", "compare", "claims", "report"]
+    stages = ["audit", "train@softer", "evaluate@softer", "compare", "claims", "report", "track"]
     assert dvc(copy, "repro", "--single-item", *stages) == stages
     assert comparison(copy)["contrasts"][-1]["id"] == "E: softer vs non_saturating"
     for name, table in published.items():
