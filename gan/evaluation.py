@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from gan import metrics, runs
 from gan.classifier import Classifier, classify
@@ -203,6 +202,8 @@ def snapshots_table(name: str, scored: list[Scored]) -> pd.DataFrame:
 
 def sample_grid(scored: list[Scored], rows: int) -> bytes:
     """A PNG: a row for each of the first seeds, a column for each latent; white on black, a failed run's row black."""
+    from torchvision.utils import make_grid  # takes two seconds to import, which no worker is to wait for
+
     samples = torch.cat([result.samples for result in scored[:rows]])
     columns = len(scored[0].samples)
     grid = make_grid(samples.unsqueeze(1), nrow=columns, padding=2, normalize=True, value_range=(-1, 1))
