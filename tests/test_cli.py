@@ -13,7 +13,7 @@ from conftest import ROOT
 from gan import verdict
 from gan.errors import StudyError
 from gan.published import check_joining
-from gan.study import Study
+from gan.study import Study, load_study
 
 
 def gan(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -152,8 +152,9 @@ def test_names_without_a_variant_are_pointed_out(
 
 
 def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
+    seed = load_study(ROOT / "params.yaml").variants["cewl"].seeds[0]
     (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics/cewl.csv").write_text("variant,seed,epoch,status,fid\ncewl,100,20,finished,400\n")
+    (tmp_path / "metrics/cewl.csv").write_text(f"variant,seed,epoch,status,fid\ncewl,{seed},20,finished,400\n")
     result = gan("power", str(tmp_path), cwd=ROOT)
     assert result.returncode == 1
-    assert result.stderr == "error: seed 100 is the study's own: a pilot's seeds must be others\n"
+    assert result.stderr == f"error: seed {seed} is the study's own: a pilot's seeds must be others\n"
