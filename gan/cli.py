@@ -57,6 +57,7 @@ def rehearse(preset: Path, folder: Path) -> None:
         raise errors.StudyError(f"there is no {preset}; there are {known}")
     rehearsal.rehearse(preset, folder)
     verdict.show(folder / "reports")
+    print("This was a rehearsal; the study's own verdict is that of `make study`, in reports/.")
 
 
 @app.command()
