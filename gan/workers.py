@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import platform
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -141,8 +143,17 @@ _process: dict[str, Any] = {}
 
 
 def _prepare(shared: Any, ticks: "multiprocessing.Queue[int]") -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     one_thread()
     _process.update(shared=shared, tick=ticks.put)
+
+
+def _end_with_parent() -> None:
+    """An orphan would train on for nobody, and beside the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent, "workers are started by another process"
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def one_thread() -> None:

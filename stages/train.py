@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from gan import declaration, errors
+from gan import declaration, errors, guard
 from gan.data import checksum, load
 from gan.files import write, write_json
 from gan.runs import common, gather, history_table
@@ -12,6 +12,12 @@ from gan.trainer import code_checksum, train_variant
 
 
 def main(variant: str) -> None:
+    guard.end_with_pipeline()
+    with guard.alone(f"train-{variant}"):
+        _train(variant)
+
+
+def _train(variant: str) -> None:
     started = time.perf_counter()
     study, data = load_study(), Path("data")
     recipe, trained_on = study.variant(variant), checksum(data, "train")

@@ -1,0 +1,111 @@
+"""Whoever starts a second trainer is told who holds the first; nobody trains on for a parent that is gone."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT
+
+from gan.errors import StudyError
+from gan.guard import alone
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from gan.guard import alone
+with alone("train-cewl", Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+# A trainer's process, whose worker tells its number and goes on for long.
+POPULATION = """
+import os, sys, time
+from gan.workers import Cores
+def work(shared, item, tick):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+if __name__ == "__main__":
+    list(Cores(1).run(work, [1], None, print))
+"""
+STAGE = """
+import os, time
+from gan.guard import end_with_pipeline
+end_with_pipeline()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+STARTER = "import subprocess, sys; subprocess.run([sys.executable, sys.argv[1]])"
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Starts a Python file with arguments, returns the process and its first line; all of them end with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str, code: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+        path = tmp_path / name
+        path.write_text(code)
+        command = [sys.executable, str(path), *arguments]
+        started.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return started[-1], started[-1].stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def gone(pid: int, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_second_one_is_refused_and_told_by_whom(tmp_path: Path, start: Callable) -> None:
+    holder, said = start("hold.py", HOLD, str(tmp_path))
+    assert said == "held"
+    began = time.monotonic()
+    told = rf"^train-cewl is taken by process {holder.pid} on \S+ since 2\S+: wait"
+    with pytest.raises(StudyError, match=told), alone("train-cewl", tmp_path):
+        pass
+    assert time.monotonic() - began < 5
+    with alone("train-minimax", tmp_path):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with alone("train-cewl", tmp_path):  # nothing is left to tidy up by hand
+        pass
+
+
+def test_a_lock_is_let_go_when_its_work_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), alone("x", tmp_path):
+        _ = 1 / 0
+    with alone("x", tmp_path):
+        pass
+
+
+def test_workers_end_with_their_trainer(start: Callable) -> None:
+    trainer, worker = start("population.py", POPULATION)
+    trainer.send_signal(signal.SIGKILL)
+    assert gone(int(worker))
+
+
+@pytest.mark.parametrize(("name", "ends"), [("dvc", True), ("make", False)])
+def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, start: Callable, name: str, ends: bool) -> None:
+    (tmp_path / "stage.py").write_text(STAGE)
+    pipeline, stage = start(name, STARTER, str(tmp_path / "stage.py"))
+    pipeline.send_signal(signal.SIGKILL)
+    try:
+        assert gone(int(stage), 10 if ends else 2) == ends
+    finally:
+        if not ends:
+            psutil.Process(int(stage)).kill()
