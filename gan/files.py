@@ -7,6 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gan.errors import StudyError
+
+SEAL = hashlib.sha256().digest_size
+
+
+class DamagedError(StudyError):
+    """A file is not as it was written."""
+
 
 def write(path: Path, content: bytes | str) -> None:
     """Put `content` at `path`: a reader finds the old file or the new one, never a part of it."""
@@ -24,6 +32,20 @@ def write(path: Path, content: bytes | str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write `content` behind its own SHA-256, by which `read_sealed` knows it."""
+    write(path, hashlib.sha256(content).digest() + content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """The content of a sealed file; DamagedError if it is not what was written, FileNotFoundError if there is none."""
+    sealed = path.read_bytes()
+    digest, content = sealed[:SEAL], sealed[SEAL:]
+    if hashlib.sha256(content).digest() != digest:
+        raise DamagedError(f"{path} is damaged")
+    return content
 
 
 def write_json(path: Path, value: Any) -> None:

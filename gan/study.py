@@ -245,6 +245,7 @@ class Compute(_Section):
     workers: Literal["auto"] | Positive
     population: Literal["auto"] | Positive
     gpu_share: Annotated[float, Field(gt=0, le=1)]
+    checkpoint_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Tracking(_Section):

@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, terms, training
+from gan.checkpoints import CheckpointFile, unfinished
 from gan.cluster import Cluster
 from gan.progress import progress
 from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versions
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 TRAINING_SOURCES = (networks, objectives, optimizers, pixels, randomness, recording, terms, training)
 
-# Beyond as many runs a core gains nothing from training them side by side, and an interruption costs more.
+# Beyond as many runs a core gains nothing from training them side by side.
 MOST_ON_A_CORE = 8
 
 # Of a GPU's free memory; the rest is for libraries and for what an allocator can't use.
@@ -35,6 +37,18 @@ class Trained:
     workers: int
 
 
+@dataclass(frozen=True)
+class Task:
+    """What the populations of one variant have in common; `checkpoints` is a folder, None where none are to be made."""
+
+    variant: "Variant"
+    images: torch.Tensor
+    quantiles: Sequence[float]
+    device: str
+    compute: "Compute"
+    checkpoints: Path | None
+
+
 def code_checksum() -> str:
     """SHA-256 of the modules that decide what a trained run is."""
     digest = hashlib.sha256()
@@ -43,8 +57,8 @@ def code_checksum() -> str:
     return digest.hexdigest()
 
 
-def run_key(variant: "Variant", seed: int, quantiles: Sequence[float], data: str) -> str:
-    """A run's identity, in hex: everything that decides its result but the machine.
+def run_key(variant: "Variant", seed: int | None, quantiles: Sequence[float], data: str) -> str:
+    """A run's identity, in hex: everything that decides its result but the machine; without a seed, that of all.
 
     `data` is the training images' checksum.
     """
@@ -66,18 +80,25 @@ def train_variant(
     """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
     A run is kept with the checksum of what was declared when it was trained. Each population's runs enter the store the
-    moment they are finished, so that an interruption loses only those in progress.
+    moment they are finished; of those in progress an interruption loses what came after their last checkpoint. On a
+    cluster, whose machines share no files, there are no checkpoints.
     """
     crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
     shelf = store / f"{crew.device}-torch{torch.__version__}"
     kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
-    shared = (variant, images, tuple(quantiles), crew.device, compute.gpu_share)
-    with progress(title, len(missing) * variant.epochs, "epochs") as tick:
-        for trained, origin in crew.run(train_population, populations(missing, crew, compute), shared, tick):
+    checkpoints = shelf / "checkpoints" / run_key(variant, None, quantiles, data)
+    begun = unfinished(checkpoints, missing)
+    afresh = [seed for seed in missing if not any(seed in seeds for seeds in begun)]
+    shares = [*begun, *populations(afresh, crew, compute)]
+    saved_in = None if compute.engine == "ray" else checkpoints
+    task = Task(variant, images, tuple(quantiles), crew.device, compute, saved_in)
+    with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
+        for trained, origin in crew.run(train_population, shares, task, tick):
             for run in trained:
                 runs.keep(run, kept[run.seed], {**origin, "declaration": declaration})
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 
 
@@ -90,21 +111,21 @@ def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Se
     return divide(seeds, crew.workers, most)
 
 
-def train_population(
-    shared: tuple["Variant", torch.Tensor, Sequence[float], str, float], seeds: Sequence[int], tick: Tick
-) -> tuple[list[training.Run], dict[str, Any]]:
+def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> tuple[list[training.Run], dict[str, Any]]:
     """Runs of some seeds, and where they come from. On a GPU the seeds are trained in turns if memory demands it."""
-    variant, images, quantiles, device, gpu_share = shared
     most = len(seeds)
-    if device == "cuda":
+    if task.device == "cuda":
         gc.collect()  # an earlier population, if it is still held, would be taken for somebody else's
         torch.cuda.empty_cache()
         free, total = torch.cuda.mem_get_info()
-        usable = MEMORY_SHARE * min(free, gpu_share * total) - images.numel() * torch.float32.itemsize
-        per_run = training.memory_per_run(variant, len(images), images[0].numel())
+        usable = MEMORY_SHARE * min(free, task.compute.gpu_share * total) - task.images.numel() * torch.float32.itemsize
+        per_run = training.memory_per_run(task.variant, len(task.images), task.images[0].numel())
         most = max(1, int(usable / per_run))
     trained: list[training.Run] = []
     for share in divide(seeds, 1, most):
-        trained += training.train(variant, share, images, quantiles, device, tick)
+        saver = None
+        if task.checkpoints:
+            saver = CheckpointFile(task.checkpoints, share, task.compute.checkpoint_seconds)
+        trained += training.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
         gc.collect()  # recorded steps and their population refer to each other
-    return trained, {"hardware": describe_hardware(device), "versions": versions()}
+    return trained, {"hardware": describe_hardware(task.device), "versions": versions()}

@@ -7,10 +7,10 @@ latents are drawn there, for the whole population at once.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -117,7 +117,8 @@ class Population:
         )
         encoding = encoder_architecture(variant, pixels)
         self.encoder = encoding and _Player(encoding, variant.generator_optimizer, streams("encoder"), images)
-        self.players = [player for player in (self.generator, self.discriminator, self.encoder) if player]
+        named = {"generator": self.generator, "discriminator": self.discriminator, "encoder": self.encoder}
+        self.players = {name: player for name, player in named.items() if player}
         self._order_streams, self._latent_streams = streams("order"), streams("latents")
         self._term_streams = streams("terms")
         if images.is_cuda:
@@ -149,12 +150,37 @@ class Population:
 
     def finite(self) -> Tensor:
         """Whether all of each run's parameters are finite, `[run]` of bool."""
-        return torch.stack([player.finite() for player in self.players]).all(0)
+        return torch.stack([player.finite() for player in self.players.values()]).all(0)
 
     def snapshot(self, run: int) -> dict[str, np.ndarray]:
         """A copy of what a run has learnt to make images with: the generator, and the encoder where there is one."""
         state = self.generator.state(run) | (self.encoder.state(run, "encoder") if self.encoder else {})
         return {name: tensor.numpy() for name, tensor in state.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the epochs to come depend on, and `restore` takes: copies, on the CPU."""
+        return {name: tensor.to("cpu", copy=True) for name, tensor in self._memory().items()} | {
+            name: stream.get_state() for name, stream in self._streams().items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where the population of the same seeds and variant was whose `state` this is."""
+        for name, tensor in self._memory().items():
+            tensor.copy_(state[name])
+        for name, stream in self._streams().items():
+            stream.set_state(state[name])
+
+    def _memory(self) -> dict[str, Tensor]:
+        return {
+            f"{name}.{part}": tensor
+            for name, player in self.players.items()
+            for part, tensor in {"parameters": player.parameters, **player.optimizer.state}.items()
+        }
+
+    def _streams(self) -> dict[str, torch.Generator]:
+        """The random streams that epochs draw from; those of the initial weights are spent."""
+        purposes = {"order": self._order_streams, "latents": self._latent_streams, "terms": self._term_streams}
+        return {f"{purpose}.{place}": stream for purpose, of in purposes.items() for place, stream in enumerate(of)}
 
     def _step(self, batch: "_Batch", scene: Scene) -> None:
         """One step of both players on the same generated batch (claim T4). It finds its place by counting."""
@@ -306,6 +332,25 @@ class _Batch:
         self.real_judged_anew = Pass(discriminator, self.real) if objective.relativistic else None
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A population after so many epochs: its runs as far as they are, and the state that the next epoch starts from."""
+
+    epoch: int
+    runs: list[Run]
+    state: dict[str, Tensor]
+
+
+class Saver(Protocol):
+    """Where a population's checkpoints are kept."""
+
+    def load(self) -> Checkpoint | None:
+        """The last checkpoint, if there is one."""
+
+    def save(self, take: Callable[[], Checkpoint]) -> None:
+        """Keep the checkpoint that `take` makes, if it is time; `take` is called at once or never."""
+
+
 def train(
     variant: "Variant",
     seeds: Sequence[int],
@@ -313,19 +358,26 @@ def train(
     quantiles: Sequence[float],
     device: torch.device | str,
     on_epoch: Callable[[int], None],
+    saver: Saver | None = None,
 ) -> list[Run]:
     """Train the given seeds side by side on `images` (uint8 `[image, height, width]`) and return their runs in order.
 
     `quantiles` are those of the fake logits that the history keeps. `on_epoch` is called with the number of runs
     after every epoch. A run whose losses, gradient or weights stop being finite fails; the others go on unaffected.
+    What `saver` has kept of this population is not computed again, and the result is the same to the last bit.
     """
     # A saturated generator's gradients decay into denormal numbers, which cost a processor hundreds of cycles each
     # and lie thirty orders of magnitude below Adam's epsilon.
     torch.set_flush_denormal(True)
     started = time.perf_counter()
     population = Population(variant, seeds, scale(images.flatten(1).to(device)))
-    runs = [Run(seed) for seed in seeds]
-    for epoch in range(1, variant.epochs + 1):
+    done, runs = 0, [Run(seed) for seed in seeds]
+    if saver and (checkpoint := saver.load()):
+        population.restore(checkpoint.state)
+        done, runs = checkpoint.epoch, checkpoint.runs
+        on_epoch(done * len(runs))
+    before = runs[0].seconds
+    for epoch in range(done + 1, variant.epochs + 1):
         population.epoch()
         measured = {name: values.tolist() for name, values in _measure(population.log, quantiles).items()}
         finite = population.finite().tolist()
@@ -341,9 +393,11 @@ def train(
             run.history.append({"epoch": epoch, **row})
             if epoch in variant.checkpoints:
                 run.generators[epoch] = population.snapshot(index)
+        for run in runs:
+            run.seconds = before + (time.perf_counter() - started) / len(runs)
         on_epoch(len(runs))
-    for run in runs:
-        run.seconds = (time.perf_counter() - started) / len(runs)
+        if saver:
+            saver.save(lambda: Checkpoint(epoch, runs, population.state()))  # noqa: B023 - called at once, or never
     return runs
 
 

@@ -18,7 +18,20 @@ PIPELINE = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 
 # Modules that carry numbers and decide none: what they hand on, DVC checks through parameters, data and outputs.
-CARRIERS = {"catalogue", "cluster", "declaration", "errors", "files", "progress", "runs", "study", "trainer", "workers"}
+CARRIERS = {
+    "catalogue",
+    "checkpoints",
+    "cluster",
+    "declaration",
+    "errors",
+    "files",
+    "guard",
+    "progress",
+    "runs",
+    "study",
+    "trainer",
+    "workers",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -86,7 +86,8 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
             "bound": 0.06,
         },
         "mechanism": {"variant": "non_saturating", "epochs": [1, 3], "seeds": [0, 1], "steps": 20},
-        "compute": {"engine": "local", "device": "auto", "workers": "auto", "population": "auto", "gpu_share": 1.0},
+        "compute": {"engine": "local", "device": "auto", "workers": "auto", "population": "auto", "gpu_share": 1.0,
+                    "checkpoint_seconds": 60},
         "tracking": {"experiment": "gan-objectives", "timeout_seconds": 30},
     })  # fmt: skip
 

@@ -131,6 +131,8 @@ def test_a_gpus_memory_decides_how_many_runs_are_trained_at_once(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (total, 2 * total))
     for gpu_share in (1.0, 0.25):  # half of the free memory is a quarter of all
         trained.clear()
-        trainer.train_population((variant, images, (0.5,), "cuda", gpu_share), range(10), lambda done: None)
+        compute = study.compute.model_copy(update={"gpu_share": gpu_share})
+        task = trainer.Task(variant, images, (0.5,), "cuda", compute, None)
+        trainer.train_population(task, range(10), lambda done: None)
         assert max(trained) == (4 if gpu_share == 1.0 else 2)
         assert sum(trained) == 10

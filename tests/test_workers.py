@@ -21,6 +21,7 @@ def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
 
 def compute(**changes: Any) -> Compute:
     values = {"engine": "local", "device": "cpu", "workers": "auto", "population": "auto", "gpu_share": 1.0}
+    values["checkpoint_seconds"] = 60
     return Compute(**{**values, **changes})
 
 

@@ -1,0 +1,80 @@
+"""Checkpoints of populations in training: one file each, whole and sealed, so that an interruption costs little."""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+
+from gan.files import DamagedError, read_sealed, write_sealed
+from gan.training import Checkpoint, Run
+
+RECORD = "record"  # the tensor that holds, as JSON, all that is no tensor
+
+
+class CheckpointFile:
+    """A `training.Saver`: in `folder` the last checkpoint of a population, renewed when it is `seconds` old."""
+
+    def __init__(self, folder: Path, seeds: Sequence[int], seconds: float) -> None:
+        name = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:16]
+        self._path = folder / f"{name}.checkpoint"
+        self._seconds = seconds
+        self._renewed = time.monotonic()
+
+    def load(self) -> Checkpoint | None:
+        return unpack(read_sealed(self._path)) if self._path.exists() else None
+
+    def save(self, take: Callable[[], Checkpoint]) -> None:
+        if time.monotonic() - self._renewed >= self._seconds:
+            write_sealed(self._path, pack(take()))
+            self._renewed = time.monotonic()
+
+
+def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
+    """The seeds of each population in `folder` that has a checkpoint and misses a run; other checkpoints are removed.
+
+    So are damaged ones, with a warning: their runs start anew.
+    """
+    found = []
+    for path in sorted(folder.glob("*.checkpoint")):
+        try:
+            seeds = [run.seed for run in unpack(read_sealed(path)).runs]
+        except DamagedError as damage:
+            print(f"warning: {damage}: its runs start anew", file=sys.stderr)
+            seeds = []
+        if set(seeds) & set(missing):
+            found.append(seeds)
+        else:
+            path.unlink()
+    return found
+
+
+def pack(checkpoint: Checkpoint) -> bytes:
+    """A safetensors file: the state, the generators kept so far, and the rest as JSON. Nothing in it is ever run."""
+    tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
+    for place, run in enumerate(checkpoint.runs):
+        for epoch, parameters in run.generators.items():
+            tensors |= {f"{place}/{epoch}/{name}": torch.from_numpy(values) for name, values in parameters.items()}
+    runs = [{name: value for name, value in vars(run).items() if name != "generators"} for run in checkpoint.runs]
+    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs}).encode()
+    return save({**tensors, RECORD: torch.frombuffer(bytearray(record), dtype=torch.uint8)})
+
+
+def unpack(content: bytes) -> Checkpoint:
+    """What `pack` has packed."""
+    tensors = load(content)
+    record = json.loads(tensors.pop(RECORD).numpy().tobytes())
+    runs = [Run(**values) for values in record["runs"]]
+    state = {}
+    for name, tensor in tensors.items():
+        owner, rest = name.split("/", 1)
+        if owner == "state":
+            state[rest] = tensor
+        else:
+            epoch, parameter = rest.split("/")
+            runs[int(owner)].generators.setdefault(int(epoch), {})[parameter] = tensor.numpy()
+    return Checkpoint(record["epoch"], runs, state)

@@ -1,0 +1,150 @@
+"""What was interrupted goes on from its checkpoint, to the same bits; a damaged checkpoint is noticed and not used."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import contents, same
+
+from gan import trainer
+from gan.checkpoints import CheckpointFile, pack, unfinished, unpack
+from gan.runs import gather
+from gan.study import Study, Variant
+from gan.trainer import Trained, train_variant
+from gan.training import Checkpoint, Run, train
+from gan.workers import Cores
+
+SEEDS = [4, 1]
+QUANTILES = (0.05, 0.5)
+# Each kind of state: Adam's, momentum, none, a bound on the weights, an encoder, terms that draw at random.
+VARIANTS = ("cewl", "momentum", "minimax_sgd", "wgan", "vae_gan", "wgan_gp")
+
+
+def interrupt(at: int) -> Callable[[int], None]:
+    """Stops training after so many runs' epochs."""
+    done = 0
+
+    def on_epoch(runs: int) -> None:
+        nonlocal done
+        done += runs
+        if done >= at:
+            raise KeyboardInterrupt
+
+    return on_epoch
+
+
+def variant_of(study: Study, name: str) -> Variant:
+    if name == "momentum":
+        sgd = study.variants["minimax_sgd"].generator_optimizer.model_copy(update={"momentum": 0.9})
+        return study.variants["minimax_sgd"].model_copy(update={"epochs": 4, "generator_optimizer": sgd})
+    return study.variants[name].model_copy(update={"epochs": 4, "snapshots": (1, 3)})
+
+
+def train_all(variant: Variant, images: torch.Tensor, saver=None, on_epoch=lambda runs: None) -> list[Run]:
+    return train(variant, SEEDS, images, QUANTILES, "cpu", on_epoch, saver)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_interrupted_population_ends_with_the_same_bits(
+    study: Study, images: torch.Tensor, tmp_path: Path, name: str
+) -> None:
+    variant = variant_of(study, name)
+    whole = train_all(variant, images)
+    with pytest.raises(KeyboardInterrupt):  # in the third epoch's report, when two epochs have been kept
+        train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0), interrupt(3 * len(SEEDS)))
+    epochs: list[int] = []
+    resumed = train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0), epochs.append)
+    assert epochs == [2 * len(SEEDS), len(SEEDS), len(SEEDS)]
+    assert all(same(*runs) for runs in zip(whole, resumed, strict=True))
+
+
+def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> None:
+    broken = variant.model_copy(
+        update={"generator_optimizer": variant.generator_optimizer.model_copy(update={"lr": 1e30})}
+    )
+    kept: list[bytes] = []
+
+    class Saver:
+        def load(self) -> Checkpoint | None:
+            return unpack(kept[-1]) if kept else None
+
+        def save(self, take: Callable[[], Checkpoint]) -> None:
+            kept.append(pack(take()))
+
+    saver = Saver()
+    first = train_all(broken, images, saver)
+    assert {run.status for run in first} == {"failed"}
+    assert all(same(*runs) for runs in zip(first, train_all(broken, images, saver), strict=True))
+
+
+def test_a_checkpoint_is_renewed_when_it_is_time(tmp_path: Path) -> None:
+    def take() -> Checkpoint:
+        return Checkpoint(1, [Run(0)], {"x": torch.ones(1)})
+
+    CheckpointFile(tmp_path, [0], 1000).save(take)
+    assert list(tmp_path.iterdir()) == []
+    CheckpointFile(tmp_path, [0], 0).save(take)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "pickle"])
+def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    CheckpointFile(tmp_path, [0], 0).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(100)}))
+    (path,) = tmp_path.iterdir()
+    assert unfinished(tmp_path, [0]) == [[0]]
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        {
+            "flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "cut": content[:-1],
+            "pickle": b"cos\nsystem\n(S'touch executed'\ntR.",
+        }[damage]
+    )
+    assert unfinished(tmp_path, [0]) == []
+    assert capsys.readouterr().err == f"warning: {path} is damaged: its runs start anew\n"
+    assert not path.exists()
+
+
+def run_study(study: Study, images: torch.Tensor, store: Path, seeds: Sequence[int] = (0, 1, 2, 3)) -> Trained:
+    compute = study.compute.model_copy(update={"checkpoint_seconds": 0, "population": 2})
+    variant = study.variants["cewl"].model_copy(update={"epochs": 4, "seeds": tuple(seeds)})
+    return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
+
+
+def test_an_interrupted_variant_takes_up_what_was_begun(
+    study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
+
+    shares: list[list[int]] = []
+
+    class Dying(Cores):
+        """Trains the first population, and of the second as much as an interruption leaves."""
+
+        def run(self, task, items, shared, on_tick):
+            for place, item in enumerate(items):
+                shares.append(list(item))
+                yield task(shared, item, interrupt(3 * len(item)) if place else on_tick)
+
+    monkeypatch.setattr(trainer, "local_crew", lambda compute: Dying(2))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, images, tmp_path / "store")
+    assert shares == [[0, 1], [2, 3]]
+    assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 2
+
+    monkeypatch.undo()
+    ticks: list[int] = []
+    real = Cores.run
+
+    def counting(self, task, items, shared, on_tick):
+        shares.append(items)
+        return real(self, task, items, shared, lambda done: (ticks.append(done), on_tick(done)))
+
+    monkeypatch.setattr(Cores, "run", counting)
+    gather(run_study(study, images, tmp_path / "store", seeds=(0, 1, 2, 3)).kept, tmp_path / "resumed")
+    assert shares[2:] == [[[2, 3]]]
+    assert sorted(ticks) == [2, 2, 4]  # two epochs of two runs were there already
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
+    assert not list(tmp_path.glob("store/*/checkpoints/*"))
