@@ -50,13 +50,30 @@ def _known(kind: str, names: Iterable[str], name: str) -> str:
     return name
 
 
+def _reachable(mirror: str) -> str:
+    if "://" in mirror and not mirror.startswith(("http://", "https://")):
+        raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
+    return mirror
+
+
+def _auto_or_count(value: Any) -> Any:
+    if value != "auto" and not (type(value) is int and 0 < value <= MOST):
+        raise ValueError("must be auto or a whole number above 0")
+    return value
+
+
 OBJECTIVES = entries("objectives", "OBJECTIVES")
 TERMS = entries("terms", "TERMS")
 
 # YAML has lists, a frozen study holds tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
-Positive = Annotated[int, Field(gt=0)]
+# Beyond these a number or a file is a slip of the finger or of the mind, or malice.
+MOST = 1_000_000
+MOST_SECONDS = 86_400
+MOST_BYTES = 100_000
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -68,6 +85,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
+Mirror = Annotated[Text, AfterValidator(_reachable)]
+AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]
 
 
@@ -77,8 +97,8 @@ class _Section(BaseModel):
 
 class Data(_Section):
     name: Literal["mnist", "fashion_mnist", "digits"]
-    timeout_seconds: PositiveFloat
-    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Text, ...], _FROM_LIST, Field(min_length=1)]]
+    timeout_seconds: Seconds
+    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], _FROM_LIST, Field(min_length=1)]]
 
     @model_validator(mode="after")
     def _has_mirrors(self) -> Self:
@@ -161,7 +181,7 @@ class Variant(_Section):
 class Evaluate(_Section):
     epochs: Epochs
     average: Positive
-    images: Annotated[int, Field(ge=100)]
+    images: Annotated[int, Field(ge=100, le=MOST)]
     neighbours: Positive
     digit_share: Fraction
     grid_seeds: Positive
@@ -242,15 +262,15 @@ class Mechanism(_Section):
 class Compute(_Section):
     engine: Literal["local", "ray"]
     device: Literal["auto", "cpu", "cuda"]
-    workers: Literal["auto"] | Positive
-    population: Literal["auto"] | Positive
+    workers: AutoOrCount
+    population: AutoOrCount
     gpu_share: Annotated[float, Field(gt=0, le=1)]
-    checkpoint_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    checkpoint_seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 
 
 class Tracking(_Section):
     experiment: Name
-    timeout_seconds: PositiveFloat
+    timeout_seconds: Seconds
 
 
 class Study(_Section):
@@ -321,11 +341,12 @@ def _complete(baseline: dict, own: dict) -> dict:
 
 def load_study(path: Path = Path("params.yaml")) -> Study:
     """Read and validate a study; raise a StudyError of one line that names the offending key."""
+    content = _read(path)
     try:
         # The pure parser reads YAML 1.2, as DVC does: 1e-3 is a number, and a key given twice is an error.
-        raw = YAML(typ="safe", pure=True).load(path)
-    except OSError as error:
-        raise StudyError(f"{path}: can't be read: {error.strerror}") from None
+        raw = YAML(typ="safe", pure=True).load(content)
+    except RecursionError:
+        raise StudyError(f"{path}: nested too deep") from None
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise StudyError(f"{path}{line}: {_one_line(str(error.problem))}") from None
@@ -337,6 +358,17 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
         raise StudyError(f"{path}: {_describe(error)}") from None
 
 
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise StudyError(f"{path}: can't be read: {error.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise StudyError(f"{path}: larger than {MOST_BYTES:,} bytes, which no study needs")
+    return content
+
+
 def _describe(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
     # Pydantic puts a union's chosen member into the path, after the key that holds it.
@@ -346,13 +378,16 @@ def _describe(error: ValidationError) -> str:
     ]
     key = ".".join(keys) or "the file"
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r}"
     if first["type"] == "extra_forbidden":
         message = "unknown key"
-    if len(given) > 80:
-        given = given[:80] + "…"
+    known = first["type"] in ("missing", "extra_forbidden") or isinstance(first["input"], dict | BaseModel)
+    given = "" if known else f", not {_cut(repr(first['input']), 80)}"
     more = f" (and {len(others)} more)" if others else ""
-    return _one_line(f"{key}: {message}{given}{more}")
+    return _one_line(f"{_cut(key, 200)}: {message}{given}{more}")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _one_line(text: str) -> str:

@@ -101,6 +101,18 @@ def test_scores_average_the_last_snapshots(study: Study) -> None:
         ("evaluate.average", 0, "evaluate.average"),
         ("compare.collapse", -1, "compare.collapse"),
         ("extra", 1, "extra: unknown key"),
+        ("baseline.epochs", 10**12, "baseline.epochs: Input should be less than or equal to 1000000, not 10000"),
+        ("evaluate.images", 10**9, "evaluate.images"),
+        ("calibrate.studies", 10**12, "calibrate.studies"),
+        ("data.mirrors.mnist", ["file:///etc/passwd"], "data.mirrors.mnist.0: a mirror is a folder, or a URL"),
+        ("data.timeout_seconds", 1e300, "data.timeout_seconds"),
+        ("compute.workers", 0, "compute.workers: must be auto or a whole number above 0, not 0"),
+        ("compute.workers", "all", "compute.workers: must be auto or a whole number above 0, not 'all'"),
+        ("compute.population", True, "compute.population: must be auto"),
+        ("compute.checkpoint_seconds", -1, "compute.checkpoint_seconds"),
+        ("variants", {"x" * 10_000: {}}, "variants.xxx"),
+        ("variants", {"a\nb": {}}, "variants.a b: String should match"),
+        ("tracking.experiment", "<script>", "tracking.experiment"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
@@ -111,6 +123,7 @@ def test_what_is_wrong_is_told_in_one_line(
         load_study(write_params(raw_params))
     told = str(caught.value)
     assert "\n" not in told
+    assert len(told) < 600
     assert "params.yaml" in told
     assert message in told
 
@@ -133,6 +146,12 @@ def test_every_key_is_needed(raw_params: dict[str, Any], write_params: Write) ->
         ("- 1\n- 2\n", "valid dictionary"),
         ("", "valid dictionary"),
         ("a: !!python/object/apply:os.system [true]", "tag"),
+        ("a: &a [*a]\n", "data: Field required"),
+        ("a: &a [x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c, *c]\n", "data: Field required"),
+        ("a: " + 5_000 * "[" + 5_000 * "]", "nested too deep"),
+        ("a: [" + 5_000_000 * "1," + "]", "larger than 100,000 bytes, which no study needs"),
+        ("a: \0", "special characters are not allowed"),
+        ("a: 1\n---\nb: 1\n", "another document"),
     ],
 )
 def test_bad_yaml_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
