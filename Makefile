@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS := true
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help study variant quick pilot bench ui sync test test-slow format lock clean
+.PHONY: help study variant quick pilot bench ui sync test test-slow faults format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test: .venv/ready  ## Lint, types and tests
 
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
 	@$(BIN)/pytest -m slow
+
+faults: .venv/ready  ## Inject every fault many times (half an hour); the table goes to reports/faults.json
+	@$(BIN)/pytest --campaign reports/faults.json
 
 format: .venv/ready  ## Format the code
 	@$(BIN)/ruff check --fix
