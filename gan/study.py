@@ -1,5 +1,6 @@
 """params.yaml, validated: the one place that knows what a study may say."""
 
+import reprlib
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
@@ -17,7 +18,10 @@ from pydantic import (
     model_validator,
 )
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from gan.catalogue import entries
 from gan.errors import StudyError
@@ -68,10 +72,14 @@ TERMS = entries("terms", "TERMS")
 # YAML has lists, a frozen study holds tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+
 # Beyond these a number or a file is a slip of the finger or of the mind, or malice.
 MOST = 1_000_000
 MOST_SECONDS = 86_400
-MOST_BYTES = 100_000
+MOST_BYTES = 20_000  # for the worst of them the parser takes a second
+MOST_LEVELS = 20
 
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -339,19 +347,45 @@ def _complete(baseline: dict, own: dict) -> dict:
     return completed
 
 
+class _Constructor(SafeConstructor):
+    """Mappings, lists and scalars, each defect of which has a line.
+
+    The rest of YAML is refused: some of it fails with errors that name nothing, and merge keys (<<) could take hours.
+    """
+
+    _KINDS = ("map", "seq", "str", "int", "float", "bool", "null")
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
+        if kind not in self._KINDS:
+            raise ConstructorError(problem=f"a study has no use for the tag {kind}", problem_mark=node.start_mark)
+        if isinstance(node, MappingNode) and not all(isinstance(key, ScalarNode) for key, _ in node.value):
+            raise ConstructorError(problem="a list or a mapping can't be a key", problem_mark=node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError):
+            raise ConstructorError(problem=f"{_shown(node.value)} is no {kind}", problem_mark=node.start_mark) from None
+
+    def flatten_mapping(self, node: Node) -> None:
+        """Leave merge keys where they are, to be refused."""
+
+
 def load_study(path: Path = Path("params.yaml")) -> Study:
     """Read and validate a study; raise a StudyError of one line that names the offending key."""
     content = _read(path)
     try:
         # The pure parser reads YAML 1.2, as DVC does: 1e-3 is a number, and a key given twice is an error.
-        raw = YAML(typ="safe", pure=True).load(content)
-    except RecursionError:
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Constructor
+        yaml.max_depth = MOST_LEVELS
+        raw = yaml.load(content)
+    except MaxDepthExceededError:
         raise StudyError(f"{path}: nested too deep") from None
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise StudyError(f"{path}{line}: {_one_line(str(error.problem))}") from None
+        raise StudyError(f"{path}{line}: {_cut(_one_line(str(error.problem)), 300)}") from None
     except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise StudyError(f"{path}: {_one_line(str(error))}") from None
+        raise StudyError(f"{path}: {_cut(_one_line(str(error)), 300)}") from None
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
@@ -381,9 +415,17 @@ def _describe(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         message = "unknown key"
     known = first["type"] in ("missing", "extra_forbidden") or isinstance(first["input"], dict | BaseModel)
-    given = "" if known else f", not {_cut(repr(first['input']), 80)}"
+    given = "" if known else f", not {_shown(first['input'])}"
     more = f" (and {len(others)} more)" if others else ""
     return _one_line(f"{_cut(key, 200)}: {message}{given}{more}")
+
+
+def _shown(value: Any) -> str:
+    """A short form even of a list that holds itself, or a billion others through its aliases."""
+    try:
+        return _cut(_SHORT.repr(value), 80)
+    except ValueError:  # Python's, at an integer of thousands of digits
+        return "so large a number"
 
 
 def _cut(text: str, most: int) -> str:
