@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from gan.files import DamagedError, read_sealed, write_sealed
@@ -26,7 +27,7 @@ class CheckpointFile:
         self._renewed = time.monotonic()
 
     def load(self) -> Checkpoint | None:
-        return unpack(read_sealed(self._path)) if self._path.exists() else None
+        return _read(self._path) if self._path.exists() else None
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         if time.monotonic() - self._renewed >= self._seconds:
@@ -42,7 +43,7 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
     found = []
     for path in sorted(folder.glob("*.checkpoint")):
         try:
-            seeds = [run.seed for run in unpack(read_sealed(path)).runs]
+            seeds = [run.seed for run in _read(path).runs]
         except DamagedError as damage:
             print(f"warning: {damage}: its runs start anew", file=sys.stderr)
             seeds = []
@@ -51,6 +52,13 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
         else:
             path.unlink()
     return found
+
+
+def _read(path: Path) -> Checkpoint:
+    try:
+        return unpack(read_sealed(path))
+    except SafetensorError:
+        raise DamagedError(f"{path} is damaged") from None
 
 
 def pack(checkpoint: Checkpoint) -> bytes:

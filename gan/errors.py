@@ -15,6 +15,7 @@ class StudyError(ValueError):
 def run(command: "Callable[..., None] | typer.Typer") -> None:
     """Run a function or an app as a command line; what a user can mend becomes one line and exit status 1."""
     import typer
+    from safetensors import SafetensorError
 
     try:
         if isinstance(command, typer.Typer):
@@ -25,6 +26,8 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
         _exit(str(error))
     except FileNotFoundError as error:
         _exit(f"{error.filename} is missing: `make study` makes what the pipeline makes")
+    except SafetensorError as error:
+        _exit(f"a file of weights or images is no safetensors, and nothing else is read: make it anew ({error})")
     except OSError as error:
         _exit(f"{error.filename or 'the system'}: {error.strerror or error}")
 

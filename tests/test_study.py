@@ -29,6 +29,32 @@ def bomb(levels: int, key: str) -> str:
     return "\n".join([*lists, f"{key}: *l{levels}"])
 
 
+NO_STUDIES = [
+    ("baseline: {epochs: 1, epochs: 2}", 'found duplicate key "epochs"'),
+    ("variants:\n  a: {}\n  a: {}\n", 'found duplicate key "a"'),
+    ("baseline: [1, 2", "line"),
+    ("- 1\n- 2\n", "valid dictionary"),
+    ("", "valid dictionary"),
+    ("a: !!python/object/apply:os.system [true]", "tag"),
+    ("a: &a [*a]\n", "data: Field required"),
+    ("a: &a [x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c, *c]\n", "data: Field required"),
+    ("a: " + 5_000 * "[" + 5_000 * "]", "nested too deep"),
+    ("a: [" + 5_000_000 * "1," + "]", "larger than 20,000 bytes, which no study needs"),
+    (3_000 * "? ", "nested too deep"),
+    ("a: &a {b: 1}\nc: {<<: [*a, *a]}\n", "line 2: a study has no use for the tag merge"),
+    ("a: !!omap [b: 1, b: 2]", "line 1: a study has no use for the tag omap"),
+    ("a: 1\nb: 2020-13-45", "line 2: a study has no use for the tag timestamp"),
+    ("? [a]\n: 1", "line 1: a list or a mapping can't be a key"),
+    ("a: !!int ''", "line 1: '' is no int"),
+    ("a: " + 5_000 * "9", "line 1: '999.*' is no int"),
+    ("data: 0x" + 5_000 * "f", "data: .*, not so large a number"),
+    ("{" + 1_000 * "a" + ": 1, " + 1_000 * "a" + ": 2}", "found duplicate key"),
+    (bomb(9, "data"), r"data: Input should be a valid dictionary or instance of Data, not \[\[\[\.\.\.\]"),
+    ("a: \0", "special characters are not allowed"),
+    ("a: 1\n---\nb: 1\n", "another document"),
+]
+
+
 def test_the_projects_params_are_valid() -> None:
     study = load_study(ROOT / "params.yaml")
     assert {"minimax", "non_saturating", "cewl"} <= set(study.variants)
@@ -146,33 +172,7 @@ def test_every_key_is_needed(raw_params: dict[str, Any], write_params: Write) ->
             load_study(write_params({**raw_params, section: body}))
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("baseline: {epochs: 1, epochs: 2}", 'found duplicate key "epochs"'),
-        ("variants:\n  a: {}\n  a: {}\n", 'found duplicate key "a"'),
-        ("baseline: [1, 2", "line"),
-        ("- 1\n- 2\n", "valid dictionary"),
-        ("", "valid dictionary"),
-        ("a: !!python/object/apply:os.system [true]", "tag"),
-        ("a: &a [*a]\n", "data: Field required"),
-        ("a: &a [x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c, *c]\n", "data: Field required"),
-        ("a: " + 5_000 * "[" + 5_000 * "]", "nested too deep"),
-        ("a: [" + 5_000_000 * "1," + "]", "larger than 20,000 bytes, which no study needs"),
-        (3_000 * "? ", "nested too deep"),
-        ("a: &a {b: 1}\nc: {<<: [*a, *a]}\n", "line 2: a study has no use for the tag merge"),
-        ("a: !!omap [b: 1, b: 2]", "line 1: a study has no use for the tag omap"),
-        ("a: 1\nb: 2020-13-45", "line 2: a study has no use for the tag timestamp"),
-        ("? [a]\n: 1", "line 1: a list or a mapping can't be a key"),
-        ("a: !!int ''", "line 1: '' is no int"),
-        ("a: " + 5_000 * "9", "line 1: '999.*' is no int"),
-        ("data: 0x" + 5_000 * "f", "data: .*, not so large a number"),
-        ("{" + 1_000 * "a" + ": 1, " + 1_000 * "a" + ": 2}", "found duplicate key"),
-        (bomb(9, "data"), r"data: Input should be a valid dictionary or instance of Data, not \[\[\[\.\.\.\]"),
-        ("a: \0", "special characters are not allowed"),
-        ("a: 1\n---\nb: 1\n", "another document"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), NO_STUDIES)
 def test_bad_yaml_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
