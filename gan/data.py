@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import struct
+import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "test")
 SIDE = 28  # pixels
 _IDX_BYTES = 0x08
+_MOST_BYTES = 100_000_000  # twice the largest file's
 
 
 class DataError(StudyError):
@@ -69,9 +72,11 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     """
     if content[:2] == b"\x1f\x8b":
         try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, ValueError) as error:
+            content = gzip.GzipFile(fileobj=BytesIO(content)).read(_MOST_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{name}: damaged gzip file: {error}") from None
+        if len(content) > _MOST_BYTES:
+            raise DataError(f"{name}: unpacks to more than {_MOST_BYTES:,} bytes")
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(f"{name}: not an idx file")
     kind, dimensions = content[2], content[3]
@@ -85,7 +90,10 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     expected = int(np.prod(shape, dtype=object))
     if values.size != expected:
         raise DataError(f"{name}: {values.size} values where its header says {expected}")
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except ValueError:  # too many dimensions, or an empty one beside others without end
+        raise DataError(f"{name}: no array has the {dimensions} dimensions of its header") from None
 
 
 def _fetch_all(settings: "Data") -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:

@@ -146,7 +146,11 @@ def test_idx_round_trip() -> None:
         (b"\0\0\x08\x03\0\0", "ends within its header"),
         (b"\0\0\x0d\x01\0\0\0\0", "not unsigned bytes"),
         (b"\0\0\x08\x04" + b"\xff" * 16, "where its header says"),
+        (b"\0\0\x08\x41" + 65 * b"\0\0\0\1" + b"x", "no array has the 65 dimensions of its header"),
+        (b"\0\0\x08\x03" + 4 * b"\0" + 8 * b"\xff", "no array has the 3 dimensions of its header"),
         (gzip.compress(idx(np.zeros(5, np.uint8)))[:-9], "damaged gzip file"),
+        (b"\x1f\x8b\x08" + 7 * b"\0" + 8 * b"\xff", "damaged gzip file"),
+        (gzip.compress(bytes(100_000_001), 1), "unpacks to more than 100,000,000 bytes"),
     ],
 )
 def test_defects_are_named(content: bytes, defect: str) -> None:
