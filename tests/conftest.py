@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from ruamel.yaml import YAML
 from torch import nn
 
@@ -36,6 +37,9 @@ SMALL = {
     "mechanism": {"epochs": [1], "seeds": [0], "steps": 2},
     "compute": {"device": "cpu", "workers": 2},
 }
+
+settings.register_profile("same every time", derandomize=True, deadline=None)
+settings.load_profile("same every time")
 
 
 @pytest.fixture(autouse=True)
