@@ -56,6 +56,7 @@ sns.set_theme(
         "svg.fonttype": "path",  # outlines look the same on every machine
         "svg.hashsalt": "gan",
         "text.color": INK,
+        "text.parse_math": False,  # names and texts are no formulas, whatever dollars they have
         "xtick.color": MUTED,
         "xtick.labelsize": 8.5,
         "xtick.major.size": 3,

@@ -374,7 +374,7 @@ def escape_markdown(value: object) -> str:
     """Text for any place in a Markdown document, table cells included: nothing in it is markup."""
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return re.sub(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -315,6 +315,12 @@ def test_long_names_keep_to_their_panel_and_row(tmp_path):
         assert figure.axes[0].get_position().width > 0.4
 
 
+def test_dollars_make_no_formula(tmp_path):
+    name = r"$\frac{a$"  # of which mathtext would raise an error
+    figures.save(figures.learning(history_of([name]), figures.palette([name])), tmp_path / "figure.svg")
+    figures.save(figures.ratios(contrasts_of([name]), 1.1, figures.palette([name])), tmp_path / "figure.svg")
+
+
 def test_variants_without_a_finished_epoch_keep_their_panel(tmp_path):
     history = history_of(epochs=1)
     for known in (["cewl"], []):

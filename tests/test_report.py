@@ -357,7 +357,7 @@ def test_every_table_of_the_markdown_is_whole(published):
 
 def documents(html: str, markdown: str) -> list[tuple[str, bool]]:
     """Both as plain text, and whether it is the Markdown, in which some characters are escaped."""
-    unescaped = re.sub(r"\\([\\`*\[\]|~_])", r"\1", markdown).replace("&lt;", "<").replace("&amp;", "&")
+    unescaped = re.sub(r"\\([\\`*\[\]|~_$])", r"\1", markdown).replace("&lt;", "<").replace("&amp;", "&")
     return [re.sub(r"\s+", " ", text) for text in (Loaded(html).text, unescaped)]
 
 
@@ -569,17 +569,45 @@ def test_only_named_variants_are_followed_through_training(published, tmp_path, 
 
 
 def test_names_and_texts_are_text_and_never_markup(tmp_path):
-    study, name = make_study(["cewl"], seeds=1, epochs=1), "<i>a|b_](x)"
+    study, name = make_study(["cewl"], seeds=1, epochs=1), "<i>a|b_](x) $\\frac{"
     study = study.model_copy(update={"variants": {name: study.variants["cewl"]}})
     write_inputs(tmp_path, study, {(name, 0): (1, "<img src=http://x>")})
     html = report.write(study, tmp_path).read_text()
     assert "i" not in Loaded(html).tags
-    assert "&lt;i&gt;a|b_](x)" in html
+    assert "&lt;i&gt;a|b_](x) $" in html
     assert "http://x" not in Loaded(html).targets
     assert "&lt;b&gt;saturates" in html
     markdown = (tmp_path / "reports/report.md").read_text()
     assert "<i>" not in markdown
-    assert r"&lt;i>a\|b\_\](x)" in markdown
+    assert r"&lt;i>a\|b\_\](x) \$" in markdown
+
+
+MARKUP = " <img src=x onerror=y> [zz](zz) `zz` *zz* |zz $zz$ ~~zz~~"
+
+
+def marked_up(value):
+    """The same with markup at the end of every text of more than one word."""
+    if isinstance(value, dict):
+        return {name: marked_up(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [marked_up(part) for part in value]
+    return value + MARKUP if isinstance(value, str) and " " in value else value
+
+
+def test_no_record_brings_markup_in(tmp_path, undrawn):
+    study = make_study([*LEVELS, *OTHERS], controls=CONTROLS)
+    write_inputs(tmp_path, study, FAILURES, LEVELS | {"twin": 6.0})
+    for path in tmp_path.rglob("*.json"):
+        put(path, marked_up(json.loads(path.read_text())))
+    study = Study.model_validate(marked_up(study.model_dump(mode="json")))
+    page = Loaded(report.write(study, tmp_path).read_text())
+    assert page.text.count(MARKUP) > 50
+    assert all(target.startswith(("#", "data:")) for target in page.targets)
+    markdown = (tmp_path / "reports/report.md").read_text()
+    assert markdown.count("onerror") > 50
+    assert "<" not in markdown
+    for markup in ("[zz", "](zz", "`", "*zz", "zz*", "|zz", "$", "~~"):
+        assert not re.search(rf"(?<!\\){re.escape(markup)}", markdown), markup
 
 
 def test_a_removed_variant_leaves_the_report(tmp_path):
@@ -811,6 +839,7 @@ def test_numbers_that_are_missing_negative_or_tiny():
         ("non_saturating", "non_saturating"),
         ("_it_ __init__", r"\_it\_ \_\_init\_\_"),
         ("back\\slash", r"back\\slash"),
+        ("$x$", r"\$x\$"),
     ],
 )
 def test_markdown_is_escaped(text, escaped):
