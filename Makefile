@@ -2,6 +2,8 @@
 PYTHON ?= python3
 DATA ?= digits
 PORT ?= 5000
+# Not from the environment, where some shells keep this machine's name under HOST.
+HOST = 127.0.0.1
 BIN := .venv/bin
 # The stages call `python`, and it is to be this one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -39,11 +41,13 @@ bench: .venv/ready  ## Measure training on this machine beside the tutorial's lo
 	@$(BIN)/dvc repro download
 	@$(BIN)/python -m gan bench
 
-ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or PORT)
+ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or HOST and PORT)
 	-@$(BIN)/python -m stages.track --strict
 	@case "$$MLFLOW_TRACKING_URI" in \
 		http*) echo "The runs are on $$MLFLOW_TRACKING_URI" ;; \
-		*) $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
+		*) case "$(HOST)" in 127.0.0.1|localhost|::1) ;; \
+			*) echo "warning: whoever reaches this machine at $(HOST) can change the runs" >&2 ;; esac; \
+		$(BIN)/mlflow ui --host "$(HOST)" --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
 	esac
 
 sync: .venv/ready  ## Make MLflow say what the files say, from nothing if need be

@@ -7,6 +7,7 @@ environment. A task whose worker or machine is lost is done again elsewhere.
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +36,17 @@ class Cluster:
         except ImportError:
             raise StudyError("compute.engine is ray, which is not installed here: pip install 'gan[ray]'") from None
         self._ray = ray
-        _reach(os.environ.get("RAY_ADDRESS", ""))
+        address = os.environ.get("RAY_ADDRESS", "")
+        _reach(address)
+        if not address:
+            told = "warning: Ray starts on this machine and listens on all its addresses, to holders of its token"
+            print(told, file=sys.stderr)
         try:
             ray.init(
                 ignore_reinit_error=True,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                include_dashboard=False,
                 runtime_env={"py_modules": [str(Path(gan.__file__).parent)]},
             )
         except (ConnectionError, RuntimeError, ValueError) as error:

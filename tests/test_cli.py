@@ -151,6 +151,23 @@ def test_names_without_a_variant_are_pointed_out(
     assert result.stderr == "warning: compare names cewl, which is not among the variants\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "host", "warns"),
+    [((), "127.0.0.1", False), (("HOST=localhost",), "localhost", False), (("HOST=0.0.0.0",), "0.0.0.0", True)],
+)
+def test_the_runs_are_served_to_this_machine_alone_unless_told_otherwise(
+    tmp_path: Path, arguments: tuple[str, ...], host: str, warns: bool
+) -> None:
+    for name in ("python", "mlflow"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    command = ["make", "--silent", "--assume-old=.venv/ready", "ui", f"BIN={tmp_path}", *arguments]
+    environment = {"PATH": "/usr/bin:/bin", "HOST": "this-machine"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert f"ui --host {host} --port 5000" in ended.stdout
+    assert ("can change the runs" in ended.stderr) == warns
+
+
 def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
     seed = load_study(ROOT / "params.yaml").variants["cewl"].seeds[0]
     (tmp_path / "metrics").mkdir()

@@ -54,6 +54,18 @@ def test_weights_are_those_of_this_machine(machines: Any, study: Study, images: 
     assert remote == local
 
 
+def test_a_cluster_on_this_machine_says_who_can_reach_it(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    options: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "init", options.update)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2})
+    Cluster(study.compute)
+    assert not options["include_dashboard"]
+    assert capsys.readouterr().err.startswith("warning: Ray starts on this machine and listens on all its addresses")
+
+
 def test_a_cluster_that_is_not_there_is_told(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(StudyError, match=r"^no Ray cluster answers at RAY_ADDRESS, 127\.0\.0\.1:9: .*refused"):
