@@ -80,7 +80,7 @@ def changes() -> Iterator[Change]:
             yield Change("misspelt", path, last[:-1] + ("x" if last[-1] != "x" else "y"), value)
         yield Change("of a wrong type", path, last, ["wrong"] if isinstance(value, dict) else {"wrong": "type"})
         if type(value) in (int, float):
-            yield from (Change(str(number), path, last, number) for number in ("1e-3", math.nan, -1))
+            yield from (Change(str(number), path, last, number) for number in ("1e-3", math.nan, math.inf, -1))
         if isinstance(value, str):
             yield from (Change(f"is {text!r}", path, last, text) for text in HOSTILE_TEXTS)
         if path[0] == "variants" and len(path) == 2:
