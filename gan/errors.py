@@ -1,27 +1,45 @@
 """What a user can mend, and how it is told: one line and a non-zero exit."""
 
+import errno
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gan.pipeline import end_with_pipeline
+
 if TYPE_CHECKING:
     import typer
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StudyError(ValueError):
     """Something that its reader can mend; the message is one line that names what is wrong and what to do."""
 
 
+class Interrupted(BaseException):
+    """Ctrl-C; typer would tell of a KeyboardInterrupt in its own way."""
+
+
 def run(command: "Callable[..., None] | typer.Typer") -> None:
-    """Run a function or an app as a command line; what a user can mend becomes one line and exit status 1."""
+    """Run a function or an app as a command line, which ends with the `dvc` that started it.
+
+    What a user can mend becomes one line and exit status 1, Ctrl-C one line and status 130.
+    """
     import typer
     from safetensors import SafetensorError
 
+    signal.signal(signal.SIGINT, _interrupt)
+    end_with_pipeline()
     try:
         if isinstance(command, typer.Typer):
             command()
         else:
             typer.run(command)
+    except Interrupted:
+        _exit("interrupted: the same command goes on from here", 130)
     except StudyError as error:
         _exit(str(error))
     except FileNotFoundError as error:
@@ -29,9 +47,14 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
     except SafetensorError as error:
         _exit(f"a file of weights or images is no safetensors, and nothing else is read: make it anew ({error})")
     except OSError as error:
-        _exit(f"{error.filename or 'the system'}: {error.strerror or error}")
+        remedy = ": free some space, then run it again" if error.errno in _FULL else ""
+        _exit(f"{error.filename or 'the system'}: {error.strerror or error}{remedy}")
 
 
-def _exit(message: str) -> None:
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+def _exit(message: str, status: int = 1) -> None:
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(status)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,21 @@ class DamagedError(StudyError):
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Put `content` at `path`: a reader finds the old file or the new one, never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    """Put `content` at `path`: a reader finds the old file or the new one, never a part of it.
+
+    An OSError names `path`. What a killed process leaves is overwritten by the next write, and no tool looks at it.
+    """
+    temporary = path.with_name(f".{path.name}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -54,9 +56,36 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """DamagedError if the file is no JSON, FileNotFoundError if there is none."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: no JSON: {error}") from None
+
+
+def write_sealed_json(path: Path, record: dict[str, Any]) -> None:
+    """Write `record` with its own SHA-256 as `seal`, by which `read_sealed_json` knows it."""
+    write_json(path, {**record, "seal": _seal(record)})
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """The record in a sealed JSON file; DamagedError if it is not what was written, FileNotFoundError if none is."""
+    record = read_json(path)
+    if not isinstance(record, dict) or record.pop("seal", None) != _seal(record):
+        raise DamagedError(f"{path} is damaged")
+    return record
+
+
+def _seal(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: Path, digest: str) -> None:
+    """DamagedError unless the file has this SHA-256, FileNotFoundError if there is none."""
+    if sha256(path) != digest:
+        raise DamagedError(f"{path} is damaged")

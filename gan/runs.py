@@ -1,6 +1,7 @@
 """Trained runs on disk: a folder per run with its generators and run.json, which has the checksum of each."""
 
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,15 +11,10 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save
 
-from gan.errors import StudyError
-from gan.files import read_json, sha256, write, write_json
+from gan.files import DamagedError, check, read_json, read_sealed_json, sha256, write, write_json, write_sealed_json
 
 if TYPE_CHECKING:
     from gan.training import Run
-
-
-class RunError(StudyError):
-    """A run's file is not the one that was recorded."""
 
 
 def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
@@ -34,15 +30,20 @@ def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
         files[path.name] = sha256(path)
     record = asdict(run)
     del record["generators"]
-    write_json(folder / "run.json", {**record, **origin, "status": run.status, "files": files})
+    write_sealed_json(folder / "run.json", {**record, **origin, "status": run.status, "files": files})
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder holds a run with all its files, each as recorded."""
-    if not (folder / "run.json").exists():
+    """Whether a folder holds a run with all its files, each as recorded; what is damaged is told on stderr."""
+    try:
+        for name, digest in read_sealed_json(folder / "run.json")["files"].items():
+            check(folder / name, digest)
+    except FileNotFoundError:
         return False
-    files = read_json(folder / "run.json")["files"]
-    return all((folder / name).exists() and sha256(folder / name) == digest for name, digest in files.items())
+    except DamagedError as damage:
+        print(f"warning: {damage}: the run is trained anew", file=sys.stderr)
+        return False
+    return True
 
 
 def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
@@ -52,7 +53,7 @@ def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     """
     records = []
     for key, source in kept.items():
-        record = {**read_json(source / "run.json"), "key": key}
+        record = {**read_sealed_json(source / "run.json"), "key": key}
         target = seed_folder(folder, record["seed"])
         for name in record["files"]:
             write(target / name, (source / name).read_bytes())
@@ -85,11 +86,11 @@ def load_record(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def load_generator(folder: Path, seed: int, epoch: int) -> dict[str, np.ndarray]:
-    """A generator's parameters, named as in the tutorial's module; RunError if the file is not the recorded one."""
+    """A generator's parameters, named as in the tutorial's module; DamagedError if the file is not the recorded one."""
     name = generator_file(epoch)
     path = seed_folder(folder, seed) / name
     if sha256(path) != load_record(folder, seed)["files"][name]:
-        raise RunError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
+        raise DamagedError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
     return load_file(path)
 
 

@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import platform
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -97,8 +99,9 @@ class Cores:
         context = multiprocessing.get_context("spawn")
         ticks = context.Queue()
         with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, ticks)) as pool:
-            pending = {pool.submit(_work, task, item) for item in items}
             try:
+                with _uninterrupted():
+                    pending = {pool.submit(_work, task, item) for item in items}
                 while pending:
                     done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                     _drain(ticks, on_tick)
@@ -109,6 +112,8 @@ class Cores:
                     "a worker process was killed, perhaps for want of memory: set compute.workers lower, run again"
                 ) from None
             except BaseException:
+                for worker in multiprocessing.active_children():
+                    worker.terminate()  # what it is at would be for nobody, and take its time
                 pool.shutdown(cancel_futures=True)
                 raise
         _drain(ticks, on_tick)  # a process that has ended has sent all its ticks
@@ -137,6 +142,16 @@ def local_crew(compute: "Compute") -> Crew:
 def cores(compute: "Compute") -> Cores:
     """As many of this machine's cores as params.yaml asks for; where it speaks of a cluster, all of them."""
     return Cores(compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores())
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that start here never see Ctrl-C, which is their parent's affair; it sees it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _process: dict[str, Any] = {}

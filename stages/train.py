@@ -7,20 +7,20 @@ from gan import declaration, errors, guard
 from gan.data import checksum, load
 from gan.files import write, write_json
 from gan.runs import common, gather, history_table
-from gan.study import load_study
+from gan.study import Study, Variant, load_study
 from gan.trainer import code_checksum, train_variant
 
 
 def main(variant: str) -> None:
-    guard.end_with_pipeline()
+    study = load_study()
+    recipe = study.variant(variant)
     with guard.alone(f"train-{variant}"):
-        _train(variant)
+        _train(study, variant, recipe)
 
 
-def _train(variant: str) -> None:
-    started = time.perf_counter()
-    study, data = load_study(), Path("data")
-    recipe, trained_on = study.variant(variant), checksum(data, "train")
+def _train(study: Study, variant: str, recipe: Variant) -> None:
+    started, data = time.perf_counter(), Path("data")
+    trained_on = checksum(data, "train")
     images, _ = load(data, "train")
     quantiles, store = study.train.quantiles, Path(".work/runs")
     declared = declaration.checksum(study)

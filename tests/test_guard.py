@@ -34,7 +34,7 @@ if __name__ == "__main__":
 """
 STAGE = """
 import os, time
-from gan.guard import end_with_pipeline
+from gan.pipeline import end_with_pipeline
 end_with_pipeline()
 print(os.getpid(), flush=True)
 time.sleep(600)

@@ -8,7 +8,8 @@ import torch
 from conftest import contents
 
 from gan import runs, trainer
-from gan.runs import RunError, common, gather, history_table, load_generator
+from gan.files import DamagedError
+from gan.runs import common, gather, history_table, load_generator
 from gan.study import Study
 from gan.trainer import Trained, run_key, train_variant
 from gan.training import memory_per_run
@@ -86,7 +87,7 @@ def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(RunError, match="is damaged"):
+    with pytest.raises(DamagedError, match="is damaged"):
         load_generator(folder, 1, 2)
 
 
