@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.pipeline import end_with_pipeline
 from gan.study import Study, load_study
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # has to be said before MLflow is imported
@@ -89,6 +90,8 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
             if missing.pop(run.data.tags.get(CONTENT, ""), None):
                 unchanged += 1
             elif variant in recorded or (variant and not variants and variant not in study.variants):
+                if run.info.status == "RUNNING":
+                    client.set_terminated(run.info.run_id, "KILLED")
                 # Deleted, it leaves every list of runs, and stays readable and restorable until `mlflow gc`.
                 client.set_tag(run.info.run_id, "superseded", "true")
                 client.delete_run(run.info.run_id)
@@ -200,6 +203,7 @@ def _log(run: RecordedRun, client: MlflowClient, experiment: str) -> None:
 
 def main() -> None:
     """Synchronise the study in the working directory; a failure exits with one line that names its cause."""
+    end_with_pipeline()
     try:
         study = load_study()
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(math.ceil(study.tracking.timeout_seconds))

@@ -5,11 +5,13 @@ The files are the record: when MLflow fails or hangs, this says so and succeeds,
 
 import subprocess
 import sys
+import time
 from typing import Annotated
 
 import typer
 
 from gan import errors
+from gan.patience import USUAL, Patience
 from gan.study import load_study
 
 
@@ -17,22 +19,37 @@ def main(
     variants: Annotated[list[str] | None, typer.Argument()] = None,
     strict: Annotated[bool, typer.Option(help="Take the time it takes, and fail if MLflow does.")] = False,
 ) -> None:
+    if strict:
+        if failure := _update(variants, None):
+            raise errors.StudyError(f"MLflow not updated: {failure}")
+        return
+    patience = Patience(load_study().tracking.timeout_seconds)
+    # A variant's update may use half of what is left, so that something is left for the last one, which has them all.
+    seconds = patience.left / 2 if variants else patience.left
+    if variants and seconds < USUAL:
+        failure = "it has delayed the study enough"
+    else:
+        started = time.monotonic()
+        failure = _update(variants, seconds)
+        patience.lose(time.monotonic() - started, failed=bool(failure))
+    if failure:
+        print(f"warning: MLflow not updated: {failure}; run `make sync` when it is back", file=sys.stderr)
+
+
+def _update(variants: list[str] | None, seconds: float | None) -> str:
+    """Why MLflow could not be brought up to date within so many seconds; empty if it was."""
     # A process of its own: nothing else is sure to end in time when a server or a locked file hangs.
     command = [sys.executable, "-m", "gan.tracking", *(variants or [])]
     try:
-        seconds = None if strict else load_study().tracking.timeout_seconds
         child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        failure = (child.stderr or "it was killed").splitlines()[-1] if child.returncode else ""
     except subprocess.TimeoutExpired as hang:
-        failure = f"not done within {hang.timeout:g} s"
-    except Exception as error:
-        failure = str(error)
-    if not failure:
-        print(child.stdout.strip())
-    elif strict:
-        raise errors.StudyError(f"MLflow not updated: {failure}")
-    else:
-        print(f"warning: MLflow not updated: {failure}; run `make sync` when it is back", file=sys.stderr)
+        return f"not done within {hang.timeout:.0f} s"
+    except OSError as error:
+        return str(error)
+    if child.returncode:
+        return (child.stderr or "it was killed").splitlines()[-1]
+    print(child.stdout.strip())
+    return ""
 
 
 if __name__ == "__main__":
