@@ -15,13 +15,30 @@ from gan.errors import StudyError
 PUBLISHED = ("dvc.lock", "models", "reports")
 MEASURED = ("reports/benchmark.json",)
 
+DVC = (sys.executable, "-m", "dvc")
+
 
 def rehearse(preset: Path, folder: Path) -> None:
     """Run the pipeline in `folder`, a copy of this checkout whose params.yaml has `preset`'s values laid over it.
 
+    A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError
+    if the preset names a variant that isn't there, or the pipeline fails.
+    """
+    prepare(preset, folder)
+    if subprocess.run([*DVC, "repro"], cwd=folder, env=environment(), check=False).returncode:
+        raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
+
+
+def environment() -> dict[str, str]:
+    """For a pipeline whose stages are to be run by this very Python."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def prepare(preset: Path, folder: Path) -> None:
+    """Make `folder` a copy of this checkout whose params.yaml has `preset`'s values laid over it.
+
     The preset's list `only` says which variants take part, without it all, and what it has in `baseline` holds for all
-    of them. A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises
-    StudyError if the preset names a variant that isn't there, or the pipeline fails.
+    of them. StudyError if it names a variant that isn't there.
     """
     root = Path.cwd()
     for name in _source_files():
@@ -36,11 +53,6 @@ def rehearse(preset: Path, folder: Path) -> None:
         yaml.dump(params, file)
     # A repository of its own, or DVC would take this one.
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
-    # The stages' `python` is to be this one.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    reproduction = [sys.executable, "-m", "dvc", "repro"]
-    if subprocess.run(reproduction, cwd=folder, env={**os.environ, "PATH": path}, check=False).returncode:
-        raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
 
 
 def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

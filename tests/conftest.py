@@ -1,6 +1,10 @@
 """What tests share: a small valid study, and threads as the workers have them."""
 
+import shutil
+import subprocess
 from collections.abc import Callable
+from contextlib import chdir
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from gan.networks import Perceptrons
-from gan.rehearsal import apply
+from gan.rehearsal import DVC, apply, environment, prepare
 from gan.study import Study, Variant, load_study
 from gan.training import Run
 
@@ -108,3 +112,70 @@ def as_module(network: Perceptrons, run: int) -> nn.Sequential:
     module = nn.Sequential(*layers).to(network.parameters.dtype)
     module.load_state_dict({name.removeprefix("model."): part for name, part in network.state(run).items()})
     return module
+
+
+SMALLEST = """
+only: [minimax, non_saturating]
+data: {name: digits}
+classify: {seeds: [0], epochs: 2}
+baseline:
+  {seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32], discriminator_hidden: [32]}
+mechanism: {epochs: [120], seeds: [1]}
+evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+compute: {device: cpu, workers: 2, checkpoint_seconds: 0.2}
+tracking: {experiment: smallest}
+"""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A study in a folder of its own, small and real, which `dvc` reproduces."""
+
+    folder: Path
+
+    def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command there, in a process group of its own; what it prints is to be read from stdout."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment(), start_new_session=True, **(pipes | options)
+        )
+
+    def reproduce(self, *targets: str) -> str:
+        """What `dvc repro` printed; it has to succeed."""
+        process = self.start(*DVC, "repro", *targets)
+        printed, _ = process.communicate()
+        assert process.returncode == 0, printed
+        return printed
+
+    def copy(self, folder: Path) -> "Pipeline":
+        """Another such study at the same stage; without MLflow's store, which belongs to its folder."""
+        return Pipeline(
+            shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+        )
+
+    def results(self) -> dict[str, bytes]:
+        """All that an interruption must not change: weights, histories, scores, samples and comparison."""
+        places = ("models", "runs", "reports/history", "reports/metrics", "reports/snapshots", "reports/samples")
+        found = {f"{place}/{name}": of for place in places for name, of in contents(self.folder / place).items()}
+        comparison = self.folder / "reports/comparison.json"
+        return found | ({"comparison": comparison.read_bytes()} if comparison.exists() else {})
+
+
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The smallest study, before anything is trained but the classifier."""
+    folder = tmp_path_factory.mktemp("begun")
+    (folder / "smallest.yaml").write_text(SMALLEST)
+    with chdir(ROOT):
+        prepare(folder / "smallest.yaml", folder / "project")
+    pipeline = Pipeline(folder / "project")
+    pipeline.reproduce("classify")
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The smallest study, never disturbed, trained and compared."""
+    pipeline = begun.copy(tmp_path_factory.mktemp("finished") / "project")
+    pipeline.reproduce("compare", "track")
+    return pipeline

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.rehearsal import rehearse
+from gan.rehearsal import DVC, environment, rehearse
 from gan.verdict import show
 
 pytestmark = pytest.mark.slow
@@ -62,9 +61,8 @@ def edit(project: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 def dvc(project: Path, *arguments: str) -> list[str]:
     """Run a dvc command; the names of the stages that ran."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "dvc", *arguments]
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    command = [*DVC, *arguments]
+    result = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return [line.split("'")[1] for line in result.stdout.splitlines() if line.startswith("Running stage")]
 

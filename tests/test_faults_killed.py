@@ -1,0 +1,166 @@
+"""Killed at a random moment, a study goes on where it was, and ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Pipeline, contents
+
+PATIENCE = 120  # seconds for what takes a few, on a machine that has other things to do
+
+TRAINING = [sys.executable, "-m", "stages.train", "minimax"]
+
+
+def wait_for(seen: Callable[[], object], seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def doing(process: psutil.Process, *words: str) -> bool:
+    try:
+        return any(word in " ".join(process.cmdline()) for word in words)
+    except psutil.Error:
+        return False
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def trainer(dvc: psutil.Process) -> psutil.Process | None:
+    """The training stage's own process, once it has workers that are at work."""
+    for process in descendants(dvc):
+        if doing(process, "-m stages.train") and not doing(process, "sh -c") and worker(dvc):
+            return process
+    return None
+
+
+def worker(dvc: psutil.Process) -> psutil.Process | None:
+    return next((each for each in descendants(dvc) if doing(each, "spawn_main")), None)
+
+
+def kill(find: Callable[[psutil.Process], psutil.Process | None]) -> Callable[[psutil.Process], None]:
+    def find_and_kill(dvc: psutil.Process) -> None:
+        found = find(dvc)
+        if found:
+            found.kill()
+
+    return find_and_kill
+
+
+def interrupt(dvc: psutil.Process) -> None:
+    """Ctrl-C reaches all processes of the terminal."""
+    os.killpg(dvc.pid, signal.SIGINT)
+
+
+def runs_in_mlflow(folder: Path) -> None:
+    """Each run once and ended, no point twice."""
+    from mlflow import MlflowClient
+    from mlflow.entities import ViewType
+
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = [client.get_experiment_by_name("smallest").experiment_id]
+    assert not client.search_runs(experiment, "attributes.status = 'RUNNING'", ViewType.ALL)
+    shown = client.search_runs(experiment)
+    assert sorted((run.data.tags["variant"], run.data.tags["seed"]) for run in shown) == [
+        (variant, seed) for variant in ("minimax", "non_saturating") for seed in ("0", "1")
+    ]
+    for run in shown:
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "generator_loss")]
+        assert steps == list(range(1, 121))
+        assert run.info.status == "FINISHED"
+
+
+def disturbed_once(
+    begun: Pipeline, finished: Pipeline, folder: Path, strike: Callable[[psutil.Process], None], number: int
+) -> str:
+    """Strike a study at a random moment of its training; what it printed. Then run it again: nothing has changed."""
+    study = begun.copy(folder / "project")
+    process = study.start(*("python", "-m", "dvc"), "repro", "compare", "track")
+    dvc = psutil.Process(process.pid)
+    moments = random.Random(number)
+    if moments.random() < 0.5:  # in the second variant's training, else in the first's
+        wait_for((study.folder / "reports/training/minimax.json").exists)
+    wait_for(lambda: trainer(dvc))
+    time.sleep(moments.uniform(0, 4))
+    wait_for(lambda: trainer(dvc) or process.poll() is not None)
+    family = [dvc, *descendants(dvc)]
+    strike(dvc)
+    printed, _ = process.communicate()
+    assert process.returncode != 0, printed
+    wait_for(lambda: not any(map(alive, family)), 20)
+    study.reproduce("compare", "track")
+    assert study.results() == finished.results()
+    runs_in_mlflow(study.folder)
+    assert not list(study.folder.glob(".work/runs/*/checkpoints/*"))
+    return printed
+
+
+@pytest.mark.fault("kill -9 of the trainer", full=5, note="goes on from the last checkpoint")
+def test_a_killed_trainer(begun, finished, tmp_path, injection, record_property):
+    disturbed_once(begun, finished, tmp_path, kill(trainer), injection)
+    record_property("identical", True)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("kill -9 of a worker", full=5, note="its trainer says so in one line; goes on from the checkpoint")
+def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
+    printed = disturbed_once(begun, finished, tmp_path, kill(worker), 10 + injection)
+    assert "error: a worker process was killed" in printed
+    assert "Traceback" not in printed
+    record_property("identical", True)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("kill -9 of dvc", full=5, note="trainer and workers end with it; goes on from the last checkpoint")
+def test_a_killed_dvc(begun, finished, tmp_path, injection, record_property):
+    disturbed_once(begun, finished, tmp_path, psutil.Process.kill, 20 + injection)
+    record_property("identical", True)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("Ctrl-C", full=5, note="one line, no traceback; goes on from the last checkpoint")
+def test_ctrl_c(begun, finished, tmp_path, injection, record_property):
+    printed = disturbed_once(begun, finished, tmp_path, interrupt, 30 + injection)
+    assert "Traceback" not in printed
+    assert "error: interrupted: the same command goes on from here" in printed
+    record_property("identical", True)
+
+
+@pytest.mark.fault(
+    "a second trainer on one output", full=3, note="refused within seconds; it says which process holds it"
+)
+def test_a_second_trainer(begun, finished, tmp_path, injection, record_property):
+    study = begun.copy(tmp_path / "project")
+    first = study.start(*TRAINING)
+    wait_for((study.folder / ".work/locks/train-minimax.json").exists)
+    second = study.start(*TRAINING)
+    refusal, _ = second.communicate()
+    assert second.returncode == 1
+    assert refusal.startswith(f"error: train-minimax is taken by process {first.pid} on ")
+    assert refusal.count("\n") == 1
+    printed, _ = first.communicate()
+    assert first.returncode == 0, printed
+    for place in ("runs/minimax", "reports/history"):
+        trained = contents(study.folder / place)
+        assert trained
+        assert trained.items() <= contents(finished.folder / place).items()
+    record_property("identical", True)
