@@ -116,7 +116,7 @@ def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dic
 def load_classifiers(folder: Path) -> list[Classifier]:
     """The frozen classifiers, the one that counts first; ClassifierError if weights are not the recorded ones."""
     models = []
-    for name, checksum in read_json(folder / "classifiers.json")["sha256"].items():
+    for name, checksum in read_json(folder / "classifiers.json", "sha256").items():
         path = folder / name
         if not path.exists() or sha256(path) != checksum:
             raise ClassifierError(f"{path} is damaged: `git checkout {folder}` or run the classify stage again")

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+import time
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ import requests
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from gan.errors import StudyError
 from gan.files import read_json, sha256, write, write_json
@@ -25,6 +27,8 @@ SPLITS = ("train", "test")
 SIDE = 28  # pixels
 _IDX_BYTES = 0x08
 _MOST_BYTES = 100_000_000  # twice the largest file's
+_WHOLE = 10  # times as long as it may be silent, a mirror may take for a file
+_PART = 65_536  # bytes
 
 
 class DataError(StudyError):
@@ -61,7 +65,7 @@ def load(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
 def checksum(folder: Path, split: str) -> str:
     """The SHA-256 that was recorded when the split was downloaded."""
-    return read_json(folder / "data.json")["sha256"][split]
+    return read_json(folder / "data.json", "sha256", split)
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
@@ -120,7 +124,7 @@ def _fetch(settings: "Data", name: str, md5: str) -> bytes:
     for mirror in mirrors:
         try:
             content = _read(mirror, name, settings.timeout_seconds)
-        except (OSError, requests.RequestException) as error:
+        except (OSError, HTTPError) as error:
             failures.append(f"{mirror}: {_why(error)}")
             continue
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -136,16 +140,24 @@ def _fetch(settings: "Data", name: str, md5: str) -> bytes:
 def _read(mirror: str, name: str, timeout_seconds: float) -> bytes:
     if urlparse(mirror).scheme not in ("http", "https"):
         return (Path(mirror) / name).read_bytes()
-    response = requests.get(f"{mirror.rstrip('/')}/{name}", timeout=timeout_seconds)
-    response.raise_for_status()
-    return response.content
+    deadline, content = time.monotonic() + _WHOLE * timeout_seconds, bytearray()
+    with requests.get(f"{mirror.rstrip('/')}/{name}", timeout=timeout_seconds, stream=True) as response:
+        response.raise_for_status()
+        # As it arrives, for a trickle is no silence.
+        while part := response.raw.read1(_PART, decode_content=True):
+            content += part
+            if time.monotonic() > deadline or len(content) > _MOST_BYTES:
+                raise OSError("too slow, or endless")
+    return bytes(content)
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, requests.HTTPError):
         return f"{error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | ReadTimeoutError):
         return "no answer in time"
+    if isinstance(error, HTTPError):
+        return "cut short"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return getattr(error, "strerror", None) or str(error)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +57,12 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """DamagedError if the file is no JSON, FileNotFoundError if there is none."""
+def read_json(path: Path, *keys: str) -> Any:
+    """What a JSON file holds at these keys; DamagedError if it is none or lacks them, FileNotFoundError without it."""
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise DamagedError(f"{path} is damaged: no JSON: {error}") from None
+        return reduce(getitem, keys, json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError):
+        raise DamagedError(f"{path} is damaged") from None
 
 
 def write_sealed_json(path: Path, record: dict[str, Any]) -> None:

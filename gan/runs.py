@@ -89,7 +89,7 @@ def load_generator(folder: Path, seed: int, epoch: int) -> dict[str, np.ndarray]
     """A generator's parameters, named as in the tutorial's module; DamagedError if the file is not the recorded one."""
     name = generator_file(epoch)
     path = seed_folder(folder, seed) / name
-    if sha256(path) != load_record(folder, seed)["files"][name]:
+    if sha256(path) != read_json(path.with_name("run.json"), "files", name):
         raise DamagedError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
     return load_file(path)
 

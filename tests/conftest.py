@@ -1,6 +1,9 @@
 """What tests share: a small valid study, and threads as the workers have them."""
 
+import gzip
+import hashlib
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import chdir
@@ -15,10 +18,11 @@ import torch
 from hypothesis import settings
 from ruamel.yaml import YAML
 from torch import nn
+from torchvision.datasets import MNIST
 
 from gan.networks import Perceptrons
 from gan.rehearsal import DVC, apply, environment, prepare
-from gan.study import Study, Variant, load_study
+from gan.study import Data, Study, Variant, load_study
 from gan.training import Run
 
 ROOT = Path(__file__).parent.parent
@@ -179,3 +183,31 @@ def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipel
     pipeline = begun.copy(tmp_path_factory.mktemp("finished") / "project")
     pipeline.reproduce("compare", "track")
     return pipeline
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of four files as MNIST's, of the right shapes, and their checksums in torchvision's place."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    resources = []
+    for prefix, count in (("train", 60_000), ("t10k", 10_000)):
+        labels = random.integers(0, 10, count, np.uint8)
+        images = np.broadcast_to(labels[:, None, None], (count, 28, 28))  # each shows its label in every pixel
+        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+            content = gzip.compress(idx(values), compresslevel=1, mtime=0)
+            name = f"{prefix}-{kind}-ubyte.gz"
+            (folder / name).write_bytes(content)
+            resources.append((name, hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(MNIST, "resources", resources)
+    return folder
+
+
+def mirrors(*places: str, name: str = "mnist", timeout_seconds: float = 5.0) -> Data:
+    """What params.yaml would say of them."""
+    return Data(name=name, timeout_seconds=timeout_seconds, mirrors={"mnist": places})

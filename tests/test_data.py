@@ -1,9 +1,7 @@
 """Mirrors in their order, checksums, idx files and their defects."""
 
 import gzip
-import hashlib
 import json
-import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,34 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import idx, mirrors
 from torchvision.datasets import MNIST
 
 from gan import data
 from gan.data import DataError, download, load, parse_idx
-from gan.study import Data
-
-
-def idx(array: np.ndarray) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-@pytest.fixture
-def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of four files as MNIST's, of the right shapes, and their checksums in torchvision's place."""
-    folder = tmp_path / "mirror"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    resources = []
-    for prefix, count in (("train", 60_000), ("t10k", 10_000)):
-        labels = random.integers(0, 10, count, np.uint8)
-        images = np.broadcast_to(labels[:, None, None], (count, 28, 28))  # each shows its label in every pixel
-        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
-            content = gzip.compress(idx(values), compresslevel=1, mtime=0)
-            name = f"{prefix}-{kind}-ubyte.gz"
-            (folder / name).write_bytes(content)
-            resources.append((name, hashlib.md5(content).hexdigest()))
-    monkeypatch.setattr(MNIST, "resources", resources)
-    return folder
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -68,13 +43,9 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
-def settings(*mirrors: str, name: str = "mnist") -> Data:
-    return Data(name=name, timeout_seconds=5.0, mirrors={"mnist": mirrors})
-
-
 def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
     folder = tmp_path / "data"
-    download(settings(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
+    download(mirrors(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
     images, labels = load(folder, "test")
     assert images.shape == (10_000, 28, 28)
     assert images.dtype == labels.dtype == torch.uint8
@@ -91,7 +62,7 @@ def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp
         (wrong / name).write_bytes(b"something else")
     missing = str(tmp_path / "missing")
     with pytest.raises(DataError) as caught:
-        download(settings(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
+        download(mirrors(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
     told = str(caught.value)
     for part in (
         f"{server}/gone: 404 Not Found",
@@ -106,7 +77,7 @@ def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp
 
 
 def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
-    download(settings("nowhere", name="digits"), tmp_path)
+    download(mirrors("nowhere", name="digits"), tmp_path)
     path = tmp_path / "train.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -119,7 +90,7 @@ def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
 def test_digits_need_no_mirror_and_look_like_the_originals(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    download(settings("nowhere", name="digits"), tmp_path)
+    download(mirrors("nowhere", name="digits"), tmp_path)
     (train, _), (test, labels) = load(tmp_path, "train"), load(tmp_path, "test")
     assert len(train) == 1297
     assert len(test) == 500
@@ -169,4 +140,4 @@ def test_a_gzip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_shapes_are_refused(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "parse_idx", lambda content, name: np.zeros((3, 28, 28), np.uint8))
     with pytest.raises(DataError, match="are not mnist's"):
-        download(settings(str(tiny_mnist)), tmp_path / "data")
+        download(mirrors(str(tiny_mnist)), tmp_path / "data")
