@@ -139,10 +139,9 @@ class Pipeline:
 
     def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command there, in a process group of its own; what it prints is to be read from stdout."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment(), start_new_session=True, **(pipes | options)
-        )
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        settings |= {"env": environment(), "start_new_session": True}
+        return subprocess.Popen(command, cwd=self.folder, **(settings | options))
 
     def reproduce(self, *targets: str) -> str:
         """What `dvc repro` printed; it has to succeed."""

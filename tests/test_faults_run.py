@@ -1,0 +1,97 @@
+"""One bad run among others: it fails with epoch and cause, and the others are what they would have been."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from conftest import same
+
+from gan import training
+from gan.study import Variant
+from gan.training import Population, Run, train
+
+SEEDS = [3, 1, 4, 5, 9]
+EPOCHS, STEPS = 4, 13  # 200 images in batches of 16
+
+
+def poison_weights(population: Population, run: int, value: float) -> None:
+    population.generator.parameters[run, 7] = value
+
+
+def poison_discriminator(population: Population, run: int, value: float) -> None:
+    population.discriminator.parameters[run, 7] = value
+
+
+def poison_optimizer(population: Population, run: int, value: float) -> None:
+    next(iter(population.generator.optimizer.state.values()))[run] = value
+
+
+WEIGHTS = (poison_weights, poison_discriminator, poison_optimizer)
+VALUES = (float("nan"), float("inf"), float("-inf"))
+
+
+@pytest.mark.fault(
+    "not a number, or infinity, in one run's weights, loss or data",
+    full=90,
+    short=30,
+    note="the run fails with epoch and cause; the others of its population stay the same",
+)
+def test_one_bad_run(
+    variant: Variant,
+    images: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    injection: int,
+    record_property: Callable[[str, Any], None],
+) -> None:
+    chance = random.Random(injection)
+    run, at, value = chance.randrange(len(SEEDS)), chance.randrange(EPOCHS * STEPS), chance.choice(VALUES)
+    variant = variant.model_copy(update={"epochs": EPOCHS, "snapshots": (1,)})
+    undisturbed = train_all(variant, images)
+    with monkeypatch.context() as patch:
+        poison(patch, (*WEIGHTS, "loss", "data")[injection % 5], run, at, value)
+        disturbed = train_all(variant, images)
+    for index, (one, other) in enumerate(zip(undisturbed, disturbed, strict=True)):
+        assert same(one, other) == (index != run)
+    bad = disturbed[run]
+    assert bad.status == "failed"
+    assert bad.failure is not None
+    assert bad.failure["epoch"] == at // STEPS + 1
+    assert bad.failure["cause"].endswith("not finite")
+    assert bad.history == undisturbed[run].history[: at // STEPS]  # and of its failure no number is told
+    record_property("identical", True)
+
+
+def train_all(variant: Variant, images: torch.Tensor) -> list[Run]:
+    return train(variant, SEEDS, images, (0.5,), "cpu", lambda runs: None)
+
+
+def poison(patch: pytest.MonkeyPatch, what: Any, run: int, at: int, value: float) -> None:
+    """Put `value` somewhere into one run before the step `at`, counted over epochs, or while it is made."""
+    step, gradient, draw, steps = Population._step, training._gradient, Population._draw, 0
+
+    def poisoned_step(population: Population, *arguments: Any) -> None:
+        nonlocal steps
+        if steps == at and callable(what):
+            what(population, run, value)
+        step(population, *arguments)
+        steps += 1
+
+    def poisoned_gradient(loss: Callable[..., torch.Tensor], *logits: torch.Tensor) -> Any:
+        losses, pulls = gradient(loss, *logits)
+        if steps == at:
+            losses[run] = value
+        return losses, pulls
+
+    def poisoned_draw(rule: Any, streams: Any, memory: torch.Tensor) -> torch.Tensor:
+        draw(rule, streams, memory)
+        if steps == at:
+            memory[run, 0] = value
+        return memory
+
+    patch.setattr(Population, "_step", poisoned_step)
+    if what == "loss":
+        patch.setattr(training, "_gradient", poisoned_gradient)
+    if what == "data":
+        patch.setattr(Population, "_draw", staticmethod(poisoned_draw))
