@@ -1,5 +1,6 @@
 """The command line: quick to answer, one line for what is wrong, verdicts as in the files."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -102,21 +103,30 @@ def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
 
 
 def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study: Study) -> None:
-    (tmp_path / "training").mkdir()
-    (tmp_path / "metrics").mkdir()
+    reports, stages = tmp_path / "reports", {}
+    (reports / "training").mkdir(parents=True)
+    (reports / "metrics").mkdir()
     for name, variant in study.variants.items():
-        (tmp_path / f"training/{name}.json").write_text(json.dumps({"parameters": variant.model_dump(mode="json")}))
-        (tmp_path / f"metrics/{name}.csv").write_text("variant,seed\n")
-    check_joining(study, "cewl", tmp_path)
+        (reports / f"training/{name}.json").write_text(json.dumps({"parameters": variant.model_dump(mode="json")}))
+        scores = reports / f"metrics/{name}.csv"
+        scores.write_text(f"variant,seed\n{name},0\n")
+        made = {"path": f"reports/metrics/{name}.csv", "md5": hashlib.md5(scores.read_bytes()).hexdigest()}
+        stages[f"evaluate@{name}"] = {"outs": [made]}
+    (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    check_joining(study, "cewl", reports)
     with pytest.raises(StudyError, match=r"began is not a variant"):
-        check_joining(study, "began", tmp_path)
-    (tmp_path / "training/cewl.json").write_text(json.dumps({"parameters": {}}))
-    check_joining(study, "cewl", tmp_path)
+        check_joining(study, "began", reports)
+    (reports / "training/cewl.json").write_text(json.dumps({"parameters": {}}))
+    check_joining(study, "cewl", reports)
     with pytest.raises(StudyError, match="minimax can't join the published scores: cewl have none"):
-        check_joining(study, "minimax", tmp_path)
-    (tmp_path / "metrics/non_saturating.csv").unlink()
+        check_joining(study, "minimax", reports)
+    scores = reports / "metrics/non_saturating.csv"
+    scores.write_text("variant,seed\nnon_saturating,1\n")
+    with pytest.raises(StudyError, match=r"metrics/non_saturating\.csv is not as the pipeline made it: `git checkout"):
+        check_joining(study, "cewl", reports)
+    scores.unlink()
     with pytest.raises(StudyError, match="non_saturating have none"):
-        check_joining(study, "cewl", tmp_path)
+        check_joining(study, "cewl", reports)
 
 
 @pytest.mark.parametrize(

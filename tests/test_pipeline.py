@@ -26,6 +26,8 @@ CARRIERS = {
     "errors",
     "files",
     "guard",
+    "patience",
+    "pipeline",
     "progress",
     "runs",
     "study",
