@@ -139,7 +139,7 @@ WARNING = "warning: MLflow not updated: "
 
 
 @pytest.mark.slow
-@pytest.mark.fault("MLflow's server killed", full=4, note="a warning; the next sync is exact")
+@pytest.mark.fault("MLflow's server killed", full=3, note="a warning; the next sync is exact")
 def test_a_server_that_is_killed(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
     """At a moment when some of the runs are there, and one perhaps in part."""
     with serving(tmp_path / "server") as (address, server):
@@ -203,7 +203,7 @@ def test_a_store_that_is_deleted(study: Pipeline, injection: int, record_propert
 
 
 @pytest.mark.slow
-@pytest.mark.fault("two studies on a cold store at once", full=3, note="one after the other; each run once")
+@pytest.mark.fault("two studies on a cold store at once", full=2, note="one after the other; each run once")
 def test_two_on_a_cold_store(study: Pipeline, injection: int, record_property: Identical) -> None:
     both = [study.start(*TRACK, "--strict") for _ in range(2)]
     for process in both:
