@@ -101,5 +101,18 @@ def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")]
     print(f"Kept in {path}; `make study` brings it into the report")
 
 
+@app.command()
+def load(
+    variants: Annotated[int, typer.Option(min=3, max=900)] = 300,
+    seeds: Annotated[int, typer.Option(min=1)] = 10,
+    folder: Annotated[Path, typer.Option(help="Scratch copy, made anew")] = Path(".scratch/load"),
+) -> None:
+    """Measure what a large study of tiny runs costs; written to reports/load.json (an hour)."""
+    from gan.files import write_json
+    from gan.load import measure
+
+    write_json(Path("reports/load.json"), measure(variants, seeds, folder, print))
+
+
 def main() -> None:
     errors.run(app)

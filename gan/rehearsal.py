@@ -19,12 +19,11 @@ DVC = (sys.executable, "-m", "dvc")
 
 
 def rehearse(preset: Path, folder: Path) -> None:
-    """Run the pipeline in `folder`, a copy of this checkout whose params.yaml has `preset`'s values laid over it.
+    """Run the pipeline in a scratch copy; one from an earlier rehearsal is brought up to date.
 
-    A folder from an earlier rehearsal is brought up to date, so that only what changed runs again. Raises StudyError
-    if the preset names a variant that isn't there, or the pipeline fails.
+    Raises StudyError if the preset names a variant that isn't there, or the pipeline fails.
     """
-    prepare(preset, folder)
+    prepare(YAML(pure=True).load(preset), folder)
     if subprocess.run([*DVC, "repro"], cwd=folder, env=environment(), check=False).returncode:
         raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
 
@@ -34,7 +33,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def prepare(preset: Path, folder: Path) -> None:
+def prepare(preset: dict[str, Any], folder: Path) -> None:
     """Make `folder` a copy of this checkout whose params.yaml has `preset`'s values laid over it.
 
     The preset's list `only` says which variants take part, without it all, and what it has in `baseline` holds for all
@@ -46,7 +45,7 @@ def prepare(preset: Path, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target)
     yaml = YAML(pure=True)
-    params = apply(yaml.load(preset), yaml.load(root / "params.yaml"))
+    params = apply(preset, yaml.load(root / "params.yaml"))
     for mirrors in params["data"]["mirrors"].values():
         mirrors[:] = [mirror if "://" in mirror else str((root / mirror).resolve()) for mirror in mirrors]
     with (folder / "params.yaml").open("w") as file:

@@ -168,9 +168,8 @@ class Pipeline:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, before anything is trained but the classifier."""
     folder = tmp_path_factory.mktemp("begun")
-    (folder / "smallest.yaml").write_text(SMALLEST)
     with chdir(ROOT):
-        prepare(folder / "smallest.yaml", folder / "project")
+        prepare(YAML(pure=True).load(SMALLEST), folder / "project")
     pipeline = Pipeline(folder / "project")
     pipeline.reproduce("classify")
     return pipeline
