@@ -87,6 +87,10 @@ class Losses:
         """The adversarial losses alone."""
         return replace(self, terms=(), clip=None)
 
+    def adversarial_loss(self, player: Player) -> "Losses":
+        """What that player's adversarial loss depends on: a generator's knows no label, a discriminator's no weight."""
+        return replace(self.bare, real_label=1.0) if player == "generator" else replace(self.bare, adversarial=1.0)
+
     def __str__(self) -> str:
         parts = [self.name]
         parts += [f"label {self.real_label:g}"] if self.real_label != 1 else []
@@ -96,6 +100,7 @@ class Losses:
         return ", ".join(parts)
 
 
+@cache
 def implementation(losses: Losses, player: Player, dtype: torch.dtype = torch.float64) -> Loss:
     """A player's adversarial loss as training has it, differentiated by autograd in `dtype`."""
 
@@ -259,7 +264,8 @@ def compare(first: Losses, second: Losses, names: tuple[str, str] = ("the first"
 
 
 def _judge(first: Losses, second: Losses, player: Player, names: tuple[str, str]) -> dict[str, Any]:
-    judged = {"logit": None, "factor": None, "reason": "", **_adversarial(first.bare, second.bare, player)}
+    judged = {"logit": None, "factor": None, "reason": ""}
+    judged |= _adversarial(*(losses.adversarial_loss(player) for losses in (first, second)), player)
     added = _additions(first, second, player)
     if added:
         judged |= {"kind": "different", "logit": None, "factor": None}
@@ -311,11 +317,7 @@ def _additions(first: Losses, second: Losses, player: Player) -> list[str]:
 
 def _relation(first: Loss, second: Loss, player: Player) -> dict[str, Any]:
     """How the gradients of two losses stand to each other at |logit| <= 15: same, size (with factor) or different."""
-    pairs = {
-        by: (probe(first, by, CORE_LOGITS)[1], probe(second, by, CORE_LOGITS)[1])
-        for whose, by in VIEWS
-        if whose == player
-    }
+    pairs = {by: (_core_gradient(first, by), _core_gradient(second, by)) for whose, by in VIEWS if whose == player}
     if not any((relative_errors(*pair) > SAME).any() for pair in pairs.values()):
         return {"kind": "same"}
     reasons = [reason for by, pair in pairs.items() for reason in _conflicts(*pair, by)]
@@ -326,6 +328,12 @@ def _relation(first: Loss, second: Loss, player: Player) -> dict[str, Any]:
     low, high = float(ratios.min()), float(ratios.max())
     times = say(low) if high - low <= SAME * high else f"between {say(low)} and {say(high)}"
     return {"kind": "size", "factor": [low, high], "reason": f"that of {{second}} is {times} times that of {{first}}"}
+
+
+@cache
+def _core_gradient(loss: Loss, by: str) -> Array:
+    """Kept, for each loss is compared with every other's."""
+    return probe(loss, by, CORE_LOGITS)[1]
 
 
 def _conflicts(first: Array, second: Array, by: str) -> list[str]:
@@ -395,7 +403,8 @@ def audit(study: "Study") -> dict[str, Any]:
 
     `equations` and `penalties` cover all that the code offers, `variants`, `numerics`, `curves` and `pairs` the study's
     variants. In `variants` each has the names of its losses and of its adversarial losses alone; the latter are the
-    `losses` of numerics and curves. `kinds` has the sign and the words of each kind of verdict on a pair.
+    `losses` of numerics and curves. `kinds` has the sign and the words of each kind of verdict on a pair; the pairs
+    that are not listed are different.
     """
     variants = {name: Losses.of(variant) for name, variant in study.variants.items()}
     bare = {str(losses.bare): losses.bare for losses in variants.values()}
@@ -411,8 +420,10 @@ def audit(study: "Study") -> dict[str, Any]:
         "numerics": _shared(entry for losses in bare.values() for entry in numerics(losses)),
         "curves": _shared(curve for losses in bare.values() for curve in curves(losses)),
         "pairs": [
-            {"first": first, "second": second, **compare(variants[first], variants[second], (first, second))}
+            {"first": first, "second": second, **judged}
             for first, second in combinations(variants, 2)
+            for judged in [compare(variants[first], variants[second], (first, second))]
+            if judged["kind"] != "different"
         ],
     }
 
@@ -514,12 +525,11 @@ def _pairs(record: dict[str, Any]) -> list[Table]:
         "", *(str(number) for number in range(1, len(names) + 1)), title="Every pair", caption=legend, padding=0
     )
     for number, name in enumerate(names, 1):
-        signs = [SIGNS[kinds[frozenset((name, other))]] for other in names[: number - 1]]
+        signs = [SIGNS[kinds.get(frozenset((name, other)), "different")] for other in names[: number - 1]]
         matrix.add_row(f"{number} {name}", *signs)
     table = Table("pair", "verdict", "why", title="Pairs that are not simply different", show_lines=True)
     for pair in record["pairs"]:
-        if pair["kind"] != "different":
-            table.add_row(f"{pair['first']}, {pair['second']}", pair["verdict"], escape(pair["reason"]))
+        table.add_row(f"{pair['first']}, {pair['second']}", pair["verdict"], escape(pair["reason"]))
     return [matrix, table]
 
 

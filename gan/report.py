@@ -6,7 +6,7 @@ files; what is added here is their wording. Identical files give identical repor
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ HISTORY = (
     "fake_probability",
     "generator_gradient_norm",
 )
+DRAWN_AT_MOST = 40  # variants; of more, nobody reads a panel each
 SOURCES = {
     "V": "The text on the vanilla GAN's loss functions",
     "T": "The tutorial",
@@ -124,7 +125,10 @@ def draw(study: "Study", results: Results, colours: Mapping[str, str], folder: P
     for outdated in folder.glob("*.svg"):
         outdated.unlink()
     comparison, metrics, floor = results.comparison, results.metrics, results.floor
-    compared, shown = ({name: colours[name] for name in of} for of in (study.compared, followed(study)))
+    omitted = undrawn(study, comparison)
+    compared, shown = (
+        {name: colours[name] for name in of if name not in omitted} for of in (study.compared, followed(study))
+    )
     history = results.history[results.history["variant"].isin(list(shown))]
     quantiles = [name for name in history.columns if name.startswith("fake_logit_q")]
     last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
@@ -138,11 +142,12 @@ def draw(study: "Study", results: Results, colours: Mapping[str, str], folder: P
         "digits": figures.digits(last, floor["digit_shares"], shown),
     }
     for standing in comparison["standings"]:
-        summary = pd.DataFrame([{"variant": name, **standing["variants"][name]} for name in standing["ranking"]])
+        ranking = [name for name in standing["ranking"] if name not in omitted]
+        summary = pd.DataFrame([{"variant": name, **standing["variants"][name]} for name in ranking])
         scored = metrics[metrics["epoch"] == standing["epochs"]]
         drawn[f"seeds-{standing['epochs']}"] = figures.seeds(scored, summary, floor["fid"], colours)
-    if comparison["contrasts"]:
-        drawn["ratios"] = figures.ratios(forest(comparison["contrasts"]), comparison["margin"], colours)
+    if contrasts := [each for each in comparison["contrasts"] if not {each["variant"], each["against"]} & omitted]:
+        drawn["ratios"] = figures.ratios(forest(contrasts), comparison["margin"], colours)
     steps = pd.DataFrame(results.mechanism["fresh_discriminator"])
     if len(steps):
         drawn["fresh"] = figures.fresh(steps, {**figures.palette(list(steps["loss"].unique())), **colours})
@@ -160,18 +165,19 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
     comparison, training = results.comparison, results.training
     baseline = flatten(study.baseline.model_dump(mode="json"))
     environments, trained_on = places(training)
-    late = late_runs(results)
+    late, omitted = late_runs(results), undrawn(study, comparison)
     return {
         "study": study,
         "comparison": comparison,
-        "followed": followed(study),
+        "followed": [name for name in followed(study) if name not in omitted],
+        "omitted": omitted,
         "confidence": wording.percent(1 - comparison["alpha"]),
         "verdict": wording.verdict(comparison, results.claims, late),
         "claims": sourced(results.claims),
         "families": families(comparison),
         "measured": wording.measured,
         "audit": results.audit,
-        "audited": audited(results.audit),
+        "audited": audited(results.audit, omitted),
         "calibration": results.calibration,
         "trials": trials(study, results.calibration),
         "sensitivity": sensitivity(results),
@@ -216,6 +222,14 @@ def last_standing(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
 def followed(study: "Study") -> list[str]:
     """The variants whose training is drawn: those of hypotheses and controls; without any, all that are compared."""
     return [name for name in study.compared if name in study.compare.named] or list(study.compared)
+
+
+def undrawn(study: "Study", comparison: Mapping[str, Any]) -> set[str]:
+    """The variants that tables alone show, where there are very many: those neither named in `compare` nor leading."""
+    ranked = [of["variant"] for of in last_standing(comparison)]
+    order = dict.fromkeys([*study.compare.named, study.compare.reference, *ranked, *study.variants])
+    drawn = [name for name in order if name in study.variants][:DRAWN_AT_MOST]
+    return set(study.variants).difference(drawn, study.compare.named)
 
 
 def late_runs(results: Results) -> dict[str, int]:
@@ -272,13 +286,13 @@ def curves(audit: Mapping[str, Any], player: str) -> pd.DataFrame:
     return lines.explode(["logit", "gradient"])
 
 
-def audited(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """What tables and lists show of the audit.
+def audited(audit: Mapping[str, Any], omitted: Collection[str] = ()) -> dict[str, Any]:
+    """What tables and lists show of the audit, but for the variants that are `omitted`.
 
     `twins` are variants whose losses are the same in name, too; `related` has the pairs of other losses that are not
     simply different, each once.
     """
-    plain, names = plain_losses(audit), list(audit["variants"])
+    plain, names = plain_losses(audit), [name for name in audit["variants"] if name not in omitted]
     departures: dict[str, list[str]] = {}
     for entry in audit["numerics"]:
         if own := [name for name in entry["losses"] if name in plain]:
@@ -296,10 +310,10 @@ def audited(audit: Mapping[str, Any]) -> dict[str, Any]:
         "related": [
             {**pair, "losses": (losses[pair["first"]], losses[pair["second"]])}
             for pair in audit["pairs"]
-            if pair["kind"] != "different" and {pair["first"], pair["second"]} <= firsts
+            if {pair["first"], pair["second"]} <= firsts
         ],
         "matrix": [
-            (name, [signs[kinds[frozenset((name, other))]] for other in names[:place]])
+            (name, [signs[kinds.get(frozenset((name, other)), "different")] for other in names[:place]])
             for place, name in enumerate(names)
         ],
         "legend": [(kind["sign"], kind["words"].split(" from")[0]) for kind in audit["kinds"].values()],

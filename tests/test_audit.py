@@ -346,14 +346,13 @@ def record(study: Study, variant: Variant) -> dict:
     return audit.audit(study.model_copy(update={"variants": variants}))
 
 
-def test_the_record_has_every_pair_and_is_json(record: dict, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_record_has_every_related_pair_and_is_json(record: dict, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert audit.faults(record) == []
-    names = list(record["variants"])
-    assert len(record["pairs"]) == len(names) * (len(names) - 1) // 2 == 15
     kinds = {(pair["first"], pair["second"]): pair["kind"] for pair in record["pairs"]}
     assert kinds["cewl", "again"] == "same"
-    assert kinds["cewl", "penalised"] == "different"
+    assert ("cewl", "penalised") not in kinds
+    assert "different" not in kinds.values()
     assert record["variants"]["penalised"] == {"losses": "cewl, 1 r1", "adversarial_losses": "cewl"}
     audit.show(record)
     printed = " ".join(capsys.readouterr().out.split())

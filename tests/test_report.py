@@ -513,7 +513,7 @@ def test_the_audit_is_shown(published):
             assert entry["text"] in document
         assert "= the same mathematics; ≈ same mathematics, different numerics; ∝" in document
         assert "The very same losses: non_saturating and same_data." in document
-        related = {pair["verdict"] for pair in record["pairs"] if pair["kind"] != "different"}
+        related = {pair["verdict"] for pair in record["pairs"]}
         assert related
         assert all(verdict in document for verdict in related)
     matrix = markdown.split("### Which variants minimise the same?")[1].split("\n\n")[2].splitlines()
@@ -521,7 +521,7 @@ def test_the_audit_is_shown(published):
     kinds = {(pair["first"], pair["second"]): audit.SIGNS[pair["kind"]] for pair in record["pairs"]}
     names = list(record["variants"])
     for place, row in enumerate(matrix[2:]):
-        signs = [kinds[other, names[place]] for other in names[:place]]
+        signs = [kinds.get((other, names[place]), "≠") for other in names[:place]]
         assert row == " | ".join([f"| {place + 1} {names[place]}", *signs]) + " |"
 
 
@@ -566,6 +566,19 @@ def test_only_named_variants_are_followed_through_training(published, tmp_path, 
     write_inputs(tmp_path, study)
     assert told not in report.write(study, tmp_path).read_text()
     assert report.followed(study) == ["cewl", "softer"]
+
+
+def test_of_very_many_variants_tables_have_all_and_figures_those_that_matter(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "DRAWN_AT_MOST", 5)
+    names = [*LEVELS, *(f"softer-{number}" for number in range(6))]
+    study = make_study(names, seeds=2, epochs=2)
+    write_inputs(tmp_path, study, levels={**LEVELS, "softer-4": 1.0, "softer-1": 2.0})
+    html = report.write(study, tmp_path).read_text()
+    drawn = {*LEVELS, "softer-1", "softer-4"}
+    for document in documents(html, (tmp_path / "reports/report.md").read_text()):
+        assert "figures, samples and pairs of losses have 5" in document
+        assert all(name in document for name in names)
+    assert {name for name in names if f"Grid of generated images: {name}" in html} == drawn
 
 
 def test_names_and_texts_are_text_and_never_markup(tmp_path):
