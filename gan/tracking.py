@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +86,10 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
         }
         missing = {run.content: run for runs in recorded.values() for run in runs}
         client, experiment = _open(study.tracking.experiment, root)
-        for run in client.search_runs([experiment], max_results=RUNS_PER_SEARCH):
+        # Of a few variants alone: a search brings all that MLflow has of a run.
+        searches = [f"tags.variant = '{name}'" for name in recorded] if variants else [""]
+        found = [client.search_runs([experiment], search, max_results=RUNS_PER_SEARCH) for search in searches]
+        for run in chain.from_iterable(found):
             variant = run.data.tags.get("variant")
             if missing.pop(run.data.tags.get(CONTENT, ""), None):
                 unchanged += 1
