@@ -44,6 +44,7 @@ FILES = (
     "reports/report.html",
     "reports/report.md",
 )
+TRACK_ONE = "track, of one variant"
 PAGES = (100, 1000)  # runs in one answer of MLflow
 PATIENCE = 120  # seconds for its page to open
 
@@ -59,8 +60,8 @@ class Command:
     @classmethod
     def read(cls, line: str) -> "Command":
         begun, ended, _, module, *variants = line.split()
-        kind = module.removeprefix("stages.") + (" (of one variant)" if module == "stages.track" and variants else "")
-        return cls(kind, float(begun), float(ended))
+        kind = module.removeprefix("stages.")
+        return cls(TRACK_ONE if kind == "track" and variants else kind, float(begun), float(ended))
 
 
 def measure(variants: int, seeds: int, folder: Path, say: Callable[[str], None]) -> list[Row]:
@@ -111,10 +112,11 @@ def shares(commands: Sequence[Command], begun: float, ended: float) -> list[Row]
     kinds: dict[str, list[float]] = {}
     for command in commands:
         kinds.setdefault(command.kind, []).append(command.ended - command.begun)
-    between = zip([begun, *(each.ended for each in commands)], [*(each.begun for each in commands), ended], strict=True)
-    return [
-        _summary(kind, times) for kind, times in {**kinds, "dvc": [later - before for before, later in between]}.items()
-    ]
+    before = [begun, *(command.ended for command in commands)]
+    after = [*commands, Command("", ended, ended)]
+    # A stage's second command follows the first at once.
+    dvc = [each.begun - since for since, each in zip(before, after, strict=True) if each.kind != TRACK_ONE]
+    return [_summary(kind, times) for kind, times in {**kinds, "dvc, between stages": dvc}.items()]
 
 
 def _summary(what: str, times: Sequence[float]) -> Row:

@@ -27,8 +27,8 @@ def test_every_second_is_some_commands_or_dvcs() -> None:
     rows = shares([Command.read(line) for line in lines], 0, 12)
     assert {row["what"]: row["seconds"] for row in rows} == {
         "train": 4,
-        "track (of one variant)": 1.5,
+        "track, of one variant": 1.5,
         "track": 1,
-        "dvc": 5.5,
+        "dvc, between stages": 5.5,
     }
     assert rows[0]["note"] == "2 times; the first 2.00 s each, the last 2.00"
