@@ -87,7 +87,7 @@ def measure(variants: int, seeds: int, folder: Path, say: Callable[[str], None])
     rows.append(took("dvc repro, nothing to do", "dvc", "repro"))
     for store in folder.glob("mlflow.db*"):
         store.unlink()
-    shutil.rmtree(folder / "mlartifacts")
+    shutil.rmtree(folder / "mlartifacts", ignore_errors=True)
     rows.append(took("make sync from nothing", "stages.track", "--strict"))
     rows.append(took("make sync, nothing to do", "stages.track", "--strict"))
     return rows + browse(folder, say) + sizes(folder)
@@ -167,4 +167,4 @@ def _answers(page: str) -> bool:
 
 
 def sizes(folder: Path) -> list[Row]:
-    return [{"what": name, "megabytes": round((folder / name).stat().st_size / 1e6, 2)} for name in FILES]
+    return [{"what": name, "megabytes": round((folder / name).stat().st_size / 1e6, 3)} for name in FILES]
