@@ -264,7 +264,7 @@ def compare(first: Losses, second: Losses, names: tuple[str, str] = ("the first"
 
 
 def _judge(first: Losses, second: Losses, player: Player, names: tuple[str, str]) -> dict[str, Any]:
-    judged = {"logit": None, "factor": None, "reason": ""}
+    judged: dict[str, Any] = {"logit": None, "factor": None, "reason": ""}
     judged |= _adversarial(*(losses.adversarial_loss(player) for losses in (first, second)), player)
     added = _additions(first, second, player)
     if added:
@@ -498,7 +498,9 @@ def _penalties(record: dict[str, Any]) -> Table:
 def _outcome(entry: dict[str, Any]) -> str:
     if entry["holds"] is None:
         return "–"
-    return f"yes, to {entry['error']:.0e}" if entry["holds"] else escape("NO: " + "; ".join(entry["faults"]))
+    if not entry["holds"]:
+        return escape("NO: " + "; ".join(entry["faults"]))
+    return f"yes, to {entry['error']:.0e}" if entry["error"] else "yes, exactly"
 
 
 def _identities(record: dict[str, Any]) -> Table:

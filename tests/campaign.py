@@ -1,8 +1,8 @@
 """The fault campaign: tests that inject one fault each, and the table of how the study came through.
 
 A test marked `fault(name, full=…, note=…)` takes the argument `injection` (0, 1, 2, …), by which it chooses the moment
-or the place; `make test` injects each fault once (`short=` says otherwise), `make faults` `full` times. A test that
-compares a result with an undisturbed one says so with `record_property("identical", True)`.
+or the place. Tests inject each fault once (`short=` says otherwise, 0 leaves it out), `make faults` `full` times. A
+test that compares a result with an undisturbed one says so with `record_property("identical", True)`.
 """
 
 from collections.abc import Iterator

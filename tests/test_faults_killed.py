@@ -121,7 +121,9 @@ def test_a_killed_trainer(begun, finished, tmp_path, injection, record_property)
 
 
 @pytest.mark.slow
-@pytest.mark.fault("kill -9 of a worker", full=5, note="its trainer says so in one line; goes on from the checkpoint")
+@pytest.mark.fault(
+    "kill -9 of a worker", short=0, full=5, note="its trainer says so in one line; goes on from the checkpoint"
+)
 def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
     printed = disturbed_once(begun, finished, tmp_path, kill(worker), 10 + injection)
     assert "error: a worker process was killed" in printed

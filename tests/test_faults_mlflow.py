@@ -159,7 +159,9 @@ def test_a_server_that_is_killed(study: Pipeline, tmp_path: Path, injection: int
 
 
 @pytest.mark.slow
-@pytest.mark.fault("MLflow's server slow", full=2, note="given up in time, with a warning; the next sync is exact")
+@pytest.mark.fault(
+    "MLflow's server slow", short=0, full=2, note="given up in time, with a warning; the next sync is exact"
+)
 def test_a_server_that_is_slow(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
     with serving(tmp_path / "server") as (address, _):
         with slowly(address, (1.5, 100)[injection]) as slow:
@@ -214,7 +216,7 @@ def test_two_on_a_cold_store(study: Pipeline, injection: int, record_property: I
 
 
 @pytest.mark.slow
-@pytest.mark.fault("no MLflow for the whole study", full=2, note="a warning a stage; results as ever")
+@pytest.mark.fault("no MLflow for the whole study", short=0, full=2, note="a warning a stage; results as ever")
 def test_a_study_without_mlflow(
     begun: Pipeline,
     finished: Pipeline,

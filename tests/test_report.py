@@ -571,7 +571,7 @@ def test_only_named_variants_are_followed_through_training(published, tmp_path, 
 def test_of_very_many_variants_tables_have_all_and_figures_those_that_matter(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "DRAWN_AT_MOST", 5)
     names = [*LEVELS, *(f"softer-{number}" for number in range(6))]
-    study = make_study(names, seeds=2, epochs=2)
+    study = make_study(names, seeds=2, epochs=3)
     write_inputs(tmp_path, study, levels={**LEVELS, "softer-4": 1.0, "softer-1": 2.0})
     html = report.write(study, tmp_path).read_text()
     drawn = {*LEVELS, "softer-1", "softer-4"}
