@@ -134,7 +134,8 @@ def browse(folder: Path, say: Callable[[str], None]) -> list[Row]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     store = f"sqlite:///{(folder / 'mlflow.db').resolve().as_posix()}"
-    command = [sys.executable, "-m", "mlflow", "ui", "--port", port, "--backend-store-uri", store]
+    # One worker, for a busy machine's are killed and started again when they are slow to answer.
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", port, "--workers", "1", "--backend-store-uri", store]
     begun, page = time.time(), f"http://127.0.0.1:{port}"
     with (folder / ".work/page.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
