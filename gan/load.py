@@ -26,7 +26,6 @@ Row: TypeAlias = dict[str, str | float]
 
 PRESET = Path("presets/load.yaml")
 STEP = 0.001  # of the label that sets each variant's losses apart
-ENDS = 30  # how many of a kind are averaged at the beginning and at the end, to show what grows
 # It stands before the stages' own `python`, and notes what each command takes.
 STOPWATCH = """#!/bin/sh
 begun=$(date +%s.%N)
@@ -122,8 +121,9 @@ def shares(commands: Sequence[Command], begun: float, ended: float) -> list[Row]
 def _summary(what: str, times: Sequence[float]) -> Row:
     row: Row = {"what": what, "seconds": round(sum(times), 1)}
     if len(times) > 1:
-        first, last = fmean(times[:ENDS]), fmean(times[-ENDS:])
-        row["note"] = f"{len(times)} times; the first {first:.2f} s each, the last {last:.2f}"
+        tenth = -(-len(times) // 10)
+        first, last = fmean(times[:tenth]), fmean(times[-tenth:])
+        row["note"] = f"{len(times)} times; the first tenth {first:.2f} s each, the last {last:.2f}"
     return row
 
 

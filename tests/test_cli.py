@@ -132,7 +132,7 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("rehearse", "presets/nope.yaml", "x"), "error: there is no presets/nope.yaml; there are presets/pilot.yaml"),
+        (("rehearse", "presets/nope.yaml", "x"), "error: there is no presets/nope.yaml; there are presets/load.yaml, "),
         (("power", "nowhere"), "error: nowhere/metrics has no scores: run `make pilot` first"),
         (("verdict", "nowhere"), "error: nowhere/comparison.json is missing"),
     ],

@@ -31,4 +31,4 @@ def test_every_second_is_some_commands_or_dvcs() -> None:
         "track": 1,
         "dvc, between stages": 5.5,
     }
-    assert rows[0]["note"] == "2 times; the first 2.00 s each, the last 2.00"
+    assert rows[0]["note"] == "2 times; the first tenth 3.00 s each, the last 1.00"
