@@ -51,8 +51,10 @@ settings.load_profile("same every time")
 
 
 @pytest.fixture(autouse=True)
-def _single_thread() -> None:
+def _as_a_process_starts() -> None:
+    """But for the one thread that workers have: what training sets for its whole process ends with the test."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture
