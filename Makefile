@@ -67,7 +67,7 @@ test: .venv/ready  ## Lint, types and tests
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
 	@$(BIN)/pytest -m slow
 
-faults: .venv/ready  ## Inject every fault many times (half an hour); the table goes to reports/faults.json
+faults: .venv/ready  ## Inject every fault many times (under an hour); the table goes to reports/faults.json
 	@$(BIN)/pytest --campaign reports/faults.json
 
 format: .venv/ready  ## Format the code

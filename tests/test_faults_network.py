@@ -113,7 +113,7 @@ def test_a_failing_mirror(
     address = f"http://127.0.0.1:{mirror.server_port}"
     bad = [f"{address}/{name}" for name in (before, failure)]
     with pytest.raises(DataError) as caught:
-        download(mirrors(*bad, timeout_seconds=0.4), tmp_path / "none")
+        download(mirrors(*bad, timeout_seconds=1.0), tmp_path / "none")
     told = str(caught.value)
     assert told.startswith(f"no mirror has {mirror.failing}: ")
     assert f"{bad[0]}: {FAILURES[before]}" in told
@@ -122,6 +122,6 @@ def test_a_failing_mirror(
     assert not (tmp_path / "none").exists()
 
     download(mirrors(str(tiny_mnist)), tmp_path / "undisturbed")
-    download(mirrors(*bad, str(tiny_mnist), timeout_seconds=0.4), tmp_path / "data")
+    download(mirrors(*bad, str(tiny_mnist), timeout_seconds=1.0), tmp_path / "data")
     assert contents(tmp_path / "data") == contents(tmp_path / "undisturbed")
     record_property("identical", True)

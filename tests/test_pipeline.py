@@ -119,3 +119,14 @@ def test_the_readme_shows_the_published_numbers() -> None:
     assert ranking in readme
     assert speed in readme
     assert verdict in readme
+
+
+def test_the_readme_shows_the_last_campaign() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = read_json(ROOT / "reports/faults.json")
+    assert rows
+    for row in rows:
+        assert set(row) == {"fault", "injected", "survived", "identical", "note"}
+        identical = {True: "yes", False: "no", None: ""}[row["identical"]]
+        line = f"| {row['fault']} | {row['injected']:,} | {row['survived']:,} | {identical} | {row['note']} |"
+        assert line in readme
