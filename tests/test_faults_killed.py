@@ -134,7 +134,8 @@ def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
 @pytest.mark.slow
 @pytest.mark.fault("kill -9 of dvc", full=5, note="trainer and workers end with it; goes on from the last checkpoint")
 def test_a_killed_dvc(begun, finished, tmp_path, injection, record_property):
-    disturbed_once(begun, finished, tmp_path, psutil.Process.kill, 20 + injection)
+    printed = disturbed_once(begun, finished, tmp_path, psutil.Process.kill, 20 + injection)
+    assert "error: dvc, which started this, has ended" in printed  # and no trainer that ended for being done
     record_property("identical", True)
 
 
