@@ -7,7 +7,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -100,8 +100,7 @@ class Cores:
         ticks = context.Queue()
         with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, ticks)) as pool:
             try:
-                with _uninterrupted():
-                    pending = {pool.submit(_work, task, item) for item in items}
+                pending = _submit(pool, task, items)
                 while pending:
                     done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                     _drain(ticks, on_tick)
@@ -128,6 +127,19 @@ class Gpu:
     def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
         for item in items:
             yield task(shared, item, on_tick)
+
+
+def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence[Item]) -> set[Future[Result]]:
+    """Start the processes and give them their work; StudyError if what they share has no room."""
+    with _uninterrupted():
+        try:
+            return {pool.submit(_work, task, item) for item in items}
+        except BrokenProcessPool:
+            raise
+        except RuntimeError as full:  # torch's, which gives tensors to other processes through shared memory
+            raise StudyError(
+                f"the workers cannot be given the images: enlarge /dev/shm (docker's --shm-size), run again ({full})"
+            ) from None
 
 
 def local_crew(compute: "Compute") -> Crew:

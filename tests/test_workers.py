@@ -1,5 +1,6 @@
 """Work on several processes: every result arrives, ticks arrive, errors arrive."""
 
+import resource
 from itertools import product
 from typing import Any
 
@@ -35,6 +36,17 @@ def test_results_and_ticks_arrive_from_single_threads() -> None:
 def test_a_failing_task_raises_its_error() -> None:
     with pytest.raises(ValueError, match="negative item"):
         list(Cores(2).run(work, [1, -1], 10, lambda done: None))
+
+
+def test_full_shared_memory_is_one_line() -> None:
+    """As in a container whose /dev/shm is smaller than the images."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # which holds for shared memory, too
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(StudyError, match=r"^the workers cannot be given the images: enlarge /dev/shm .*\)$"):
+            list(Cores(2).run(work, [1, 2], torch.ones(10_000), lambda done: None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_workers_are_cores_unless_told() -> None:
