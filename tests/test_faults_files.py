@@ -108,7 +108,9 @@ def test_damage_to_a_finished_study(finished: Pipeline, tmp_path: Path, injectio
 
 
 @pytest.mark.slow
-@pytest.mark.fault("a byte flipped or missing in a checkpoint", full=4, note="named and removed; its runs start anew")
+@pytest.mark.fault(
+    "a byte flipped or missing in a checkpoint", short=0, full=4, note="named and removed; its runs start anew"
+)
 def test_damage_to_a_checkpoint(
     begun: Pipeline, finished: Pipeline, tmp_path: Path, injection: int, record_property
 ) -> None:

@@ -132,7 +132,9 @@ def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("kill -9 of dvc", full=5, note="trainer and workers end with it; goes on from the last checkpoint")
+@pytest.mark.fault(
+    "kill -9 of dvc", short=0, full=5, note="trainer and workers end with it; goes on from the last checkpoint"
+)
 def test_a_killed_dvc(begun, finished, tmp_path, injection, record_property):
     printed = disturbed_once(begun, finished, tmp_path, psutil.Process.kill, 20 + injection)
     assert "error: dvc, which started this, has ended" in printed  # and no trainer that ended for being done
