@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
+from gan.files import write
+
 # Each colour of paper and ink with the one that stands in for it on a dark page.
 PAPER, INK, MUTED, RULE, BAND = "#ffffff", "#1f2328", "#59636e", "#d1d9e0", "#eef1f4"
 DARK = {PAPER: "#0d1117", INK: "#e6edf3", MUTED: "#9198a1", RULE: "#3d444d", BAND: "#21262d"}
@@ -85,7 +87,7 @@ def save(figure: Figure, path: Path) -> None:
         for use in ("fill", "stroke")
     )
     style = f"<style>@media screen and (prefers-color-scheme:dark){{{exchange}}}</style>"
-    path.write_text(drawn.getvalue().replace("<defs>", f"{style}\n <defs>", 1), encoding="utf-8")
+    write(path, drawn.getvalue().replace("<defs>", f"{style}\n <defs>", 1))
 
 
 def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: Mapping[str, str]) -> Figure:
