@@ -1,4 +1,7 @@
-"""Checkpoints of populations in training: one file each, whole and sealed, so that an interruption costs little."""
+"""Checkpoints of populations in training: one file each, whole and sealed, so that an interruption costs little.
+
+A run's `origin` is the checksum of what was declared when it was begun, and all hardware and versions that trained it.
+"""
 
 import hashlib
 import json
@@ -6,32 +9,43 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from gan.files import DamagedError, read_sealed, write_sealed
+from gan.runs import common
 from gan.training import Checkpoint, Run
 
 RECORD = "record"  # the tensor that holds, as JSON, all that is no tensor
 
 
 class CheckpointFile:
-    """A `training.Saver`: in `folder` the last checkpoint of a population, renewed when it is `seconds` old."""
+    """A `training.Saver`: in `folder` the last checkpoint of a population, renewed when it is `seconds` old.
 
-    def __init__(self, folder: Path, seeds: Sequence[int], seconds: float) -> None:
+    `origin` is that of runs which are begun now; once a checkpoint is loaded, it is that of runs which go on now.
+    """
+
+    def __init__(self, folder: Path, seeds: Sequence[int], seconds: float, origin: dict[str, Any]) -> None:
         name = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:16]
         self._path = folder / f"{name}.checkpoint"
         self._seconds = seconds
+        self.origin = origin
         self._renewed = time.monotonic()
 
     def load(self) -> Checkpoint | None:
-        return _read(self._path) if self._path.exists() else None
+        if not self._path.exists():
+            return None
+        checkpoint, begun = _read(self._path)
+        both = {name: common([begun[name], self.origin[name]]) for name in ("hardware", "versions")}
+        self.origin = {**begun, **both}
+        return checkpoint
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         if time.monotonic() - self._renewed >= self._seconds:
-            write_sealed(self._path, pack(take()))
+            write_sealed(self._path, pack(take(), self.origin))
             self._renewed = time.monotonic()
 
 
@@ -43,7 +57,7 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
     found = []
     for path in sorted(folder.glob("*.checkpoint")):
         try:
-            seeds = [run.seed for run in _read(path).runs]
+            seeds = [run.seed for run in _read(path)[0].runs]
         except DamagedError as damage:
             print(f"warning: {damage}: its runs start anew", file=sys.stderr)
             seeds = []
@@ -54,26 +68,26 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
     return found
 
 
-def _read(path: Path) -> Checkpoint:
+def _read(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
     try:
         return unpack(read_sealed(path))
-    except SafetensorError:
+    except (SafetensorError, KeyError):
         raise DamagedError(f"{path} is damaged") from None
 
 
-def pack(checkpoint: Checkpoint) -> bytes:
+def pack(checkpoint: Checkpoint, origin: dict[str, Any]) -> bytes:
     """A safetensors file: the state, the generators kept so far, and the rest as JSON. Nothing in it is ever run."""
     tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
     for place, run in enumerate(checkpoint.runs):
         for epoch, parameters in run.generators.items():
             tensors |= {f"{place}/{epoch}/{name}": torch.from_numpy(values) for name, values in parameters.items()}
     runs = [{name: value for name, value in vars(run).items() if name != "generators"} for run in checkpoint.runs]
-    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs}).encode()
+    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs, "origin": origin}).encode()
     return save({**tensors, RECORD: torch.frombuffer(bytearray(record), dtype=torch.uint8)})
 
 
-def unpack(content: bytes) -> Checkpoint:
-    """What `pack` has packed."""
+def unpack(content: bytes) -> tuple[Checkpoint, dict[str, Any]]:
+    """What `pack` has packed; KeyError if something is not there."""
     tensors = load(content)
     record = json.loads(tensors.pop(RECORD).numpy().tobytes())
     runs = [Run(**values) for values in record["runs"]]
@@ -85,4 +99,4 @@ def unpack(content: bytes) -> Checkpoint:
         else:
             epoch, parameter = rest.split("/")
             runs[int(owner)].generators.setdefault(int(epoch), {})[parameter] = tensor.numpy()
-    return Checkpoint(record["epoch"], runs, state)
+    return Checkpoint(record["epoch"], runs, state), record["origin"]

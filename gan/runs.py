@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
     """Put a trained run into its folder; run.json comes last and makes it whole.
 
-    `origin` has the hardware and versions with which it was trained.
+    `origin` has the hardware and versions that trained it, and the checksum of what was declared when it was begun.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = {}

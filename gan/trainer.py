@@ -39,7 +39,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Task:
-    """What the populations of one variant have in common; `checkpoints` is a folder, None where none are to be made."""
+    """What the populations of one variant have in common; `checkpoints` is a folder, None where none are to be made.
+
+    `declaration` is the checksum of what is declared as they begin.
+    """
 
     variant: "Variant"
     images: torch.Tensor
@@ -47,6 +50,7 @@ class Task:
     device: str
     compute: "Compute"
     checkpoints: Path | None
+    declaration: str
 
 
 def code_checksum() -> str:
@@ -79,25 +83,29 @@ def train_variant(
 ) -> Trained:
     """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
-    A run is kept with the checksum of what was declared when it was trained. Each population's runs enter the store the
-    moment they are finished; of those in progress an interruption loses what came after their last checkpoint. On a
-    cluster, whose machines share no files, there are no checkpoints.
+    A run is kept with the checksum of what was declared when its training began. Each population's runs enter the store
+    the moment they are finished; of those in progress an interruption loses what came after their last checkpoint. On
+    a cluster, whose machines share no files, there are no checkpoints.
     """
     crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
     shelf = store / f"{crew.device}-torch{torch.__version__}"
-    kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
+
+    def place(seed: int) -> Path:
+        return shelf / run_key(variant, seed, quantiles, data)
+
+    kept = {seed: place(seed) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
     checkpoints = shelf / "checkpoints" / run_key(variant, None, quantiles, data)
     begun = unfinished(checkpoints, missing)
     afresh = [seed for seed in missing if not any(seed in seeds for seeds in begun)]
     shares = [*begun, *populations(afresh, crew, compute)]
     saved_in = None if compute.engine == "ray" else checkpoints
-    task = Task(variant, images, tuple(quantiles), crew.device, compute, saved_in)
+    task = Task(variant, images, tuple(quantiles), crew.device, compute, saved_in, declaration)
     with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
-        for trained, origin in crew.run(train_population, shares, task, tick):
-            for run in trained:
-                runs.keep(run, kept[run.seed], {**origin, "declaration": declaration})
+        for trained in crew.run(train_population, shares, task, tick):
+            for run, origin in trained:
+                runs.keep(run, place(run.seed), origin)  # of a seed, too, that params.yaml had when it was begun
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 
@@ -111,8 +119,8 @@ def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Se
     return divide(seeds, crew.workers, most)
 
 
-def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> tuple[list[training.Run], dict[str, Any]]:
-    """Runs of some seeds, and where they come from. On a GPU the seeds are trained in turns if memory demands it."""
+def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> list[tuple[training.Run, dict[str, Any]]]:
+    """Runs of some seeds, each with its origin. On a GPU the seeds are trained in turns if memory demands it."""
     most = len(seeds)
     if task.device == "cuda":
         gc.collect()  # an earlier population, if it is still held, would be taken for somebody else's
@@ -121,11 +129,13 @@ def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> tuple[list
         usable = MEMORY_SHARE * min(free, task.compute.gpu_share * total) - task.images.numel() * torch.float32.itemsize
         per_run = training.memory_per_run(task.variant, len(task.images), task.images[0].numel())
         most = max(1, int(usable / per_run))
-    trained: list[training.Run] = []
+    here = {"hardware": describe_hardware(task.device), "versions": versions(), "declaration": task.declaration}
+    trained: list[tuple[training.Run, dict[str, Any]]] = []
     for share in divide(seeds, 1, most):
         saver = None
         if task.checkpoints:
-            saver = CheckpointFile(task.checkpoints, share, task.compute.checkpoint_seconds)
-        trained += training.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
+            saver = CheckpointFile(task.checkpoints, share, task.compute.checkpoint_seconds, here)
+        runs = training.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
+        trained += [(run, saver.origin if saver else here) for run in runs]
         gc.collect()  # recorded steps and their population refer to each other
-    return trained, {"hardware": describe_hardware(task.device), "versions": versions()}
+    return trained

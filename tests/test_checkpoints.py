@@ -17,6 +17,7 @@ from gan.workers import Cores
 
 SEEDS = [4, 1]
 QUANTILES = (0.05, 0.5)
+ORIGIN = {"hardware": {"name": "this"}, "versions": {"torch": "1"}, "declaration": "declared"}
 # Each kind of state: Adam's, momentum, none, a bound on the weights, an encoder, terms that draw at random.
 VARIANTS = ("cewl", "momentum", "minimax_sgd", "wgan", "vae_gan", "wgan_gp")
 
@@ -52,9 +53,9 @@ def test_an_interrupted_population_ends_with_the_same_bits(
     variant = variant_of(study, name)
     whole = train_all(variant, images)
     with pytest.raises(KeyboardInterrupt):  # in the third epoch's report, when two epochs have been kept
-        train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0), interrupt(3 * len(SEEDS)))
+        train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0, ORIGIN), interrupt(3 * len(SEEDS)))
     epochs: list[int] = []
-    resumed = train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0), epochs.append)
+    resumed = train_all(variant, images, CheckpointFile(tmp_path, SEEDS, 0, ORIGIN), epochs.append)
     assert epochs == [2 * len(SEEDS), len(SEEDS), len(SEEDS)]
     assert all(same(*runs) for runs in zip(whole, resumed, strict=True))
 
@@ -67,10 +68,10 @@ def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> No
 
     class Saver:
         def load(self) -> Checkpoint | None:
-            return unpack(kept[-1]) if kept else None
+            return unpack(kept[-1])[0] if kept else None
 
         def save(self, take: Callable[[], Checkpoint]) -> None:
-            kept.append(pack(take()))
+            kept.append(pack(take(), ORIGIN))
 
     saver = Saver()
     first = train_all(broken, images, saver)
@@ -82,15 +83,15 @@ def test_a_checkpoint_is_renewed_when_it_is_time(tmp_path: Path) -> None:
     def take() -> Checkpoint:
         return Checkpoint(1, [Run(0)], {"x": torch.ones(1)})
 
-    CheckpointFile(tmp_path, [0], 1000).save(take)
+    CheckpointFile(tmp_path, [0], 1000, ORIGIN).save(take)
     assert list(tmp_path.iterdir()) == []
-    CheckpointFile(tmp_path, [0], 0).save(take)
+    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(take)
     assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "pickle"])
 def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
-    CheckpointFile(tmp_path, [0], 0).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(100)}))
+    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(100)}))
     (path,) = tmp_path.iterdir()
     assert unfinished(tmp_path, [0]) == [[0]]
     content = path.read_bytes()
@@ -107,44 +108,78 @@ def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not path.exists()
 
 
-def run_study(study: Study, images: torch.Tensor, store: Path, seeds: Sequence[int] = (0, 1, 2, 3)) -> Trained:
+def test_a_resumed_run_was_declared_when_it_began(tmp_path: Path) -> None:
+    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(1)}))
+    resumed = CheckpointFile(
+        tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "declaration": "later"}
+    )
+    resumed.load()
+    assert resumed.origin == {
+        "hardware": {"name": "this / that"},
+        "versions": {"torch": "1"},
+        "declaration": "declared",
+    }
+
+
+def run_study(
+    study: Study,
+    images: torch.Tensor,
+    store: Path,
+    seeds: Sequence[int] = (0, 1, 2, 3),
+    declared: str = "declared",
+) -> Trained:
     compute = study.compute.model_copy(update={"checkpoint_seconds": 0, "population": 2})
     variant = study.variants["cewl"].model_copy(update={"epochs": 4, "seeds": tuple(seeds)})
-    return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
+    return train_variant("test", variant, images, "data", QUANTILES, compute, store, declared)
+
+
+class Dying(Cores):
+    """Trains the first population, and of the second as much as an interruption leaves."""
+
+    def run(self, task, items, shared, on_tick):
+        for place, item in enumerate(items):
+            yield task(shared, item, interrupt(3 * len(item)) if place else on_tick)
+
+
+@pytest.fixture
+def begun(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with seeds 0 and 1 trained, and 2 and 3 for two epochs of four."""
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "local_crew", lambda compute: Dying(2))
+        with pytest.raises(KeyboardInterrupt):
+            run_study(study, images, tmp_path / "store")
+    assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 2
+    assert len(list(tmp_path.glob("store/*/*/run.json"))) == 2
+    return tmp_path / "store"
 
 
 def test_an_interrupted_variant_takes_up_what_was_begun(
-    study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, images: torch.Tensor, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gather(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
-
     shares: list[list[int]] = []
-
-    class Dying(Cores):
-        """Trains the first population, and of the second as much as an interruption leaves."""
-
-        def run(self, task, items, shared, on_tick):
-            for place, item in enumerate(items):
-                shares.append(list(item))
-                yield task(shared, item, interrupt(3 * len(item)) if place else on_tick)
-
-    monkeypatch.setattr(trainer, "local_crew", lambda compute: Dying(2))
-    with pytest.raises(KeyboardInterrupt):
-        run_study(study, images, tmp_path / "store")
-    assert shares == [[0, 1], [2, 3]]
-    assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 2
-
-    monkeypatch.undo()
     ticks: list[int] = []
     real = Cores.run
 
     def counting(self, task, items, shared, on_tick):
-        shares.append(items)
+        shares.extend(items)
         return real(self, task, items, shared, lambda done: (ticks.append(done), on_tick(done)))
 
     monkeypatch.setattr(Cores, "run", counting)
-    gather(run_study(study, images, tmp_path / "store", seeds=(0, 1, 2, 3)).kept, tmp_path / "resumed")
-    assert shares[2:] == [[[2, 3]]]
+    gather(run_study(study, images, begun).kept, tmp_path / "resumed")
+    assert shares == [[2, 3]]
     assert sorted(ticks) == [2, 2, 4]  # two epochs of two runs were there already
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
-    assert not list(tmp_path.glob("store/*/checkpoints/*"))
+    assert not list(begun.glob("*/checkpoints/*"))
+
+
+def test_seeds_and_rules_may_change_after_an_interruption(
+    study: Study, images: torch.Tensor, begun: Path, tmp_path: Path
+) -> None:
+    """What was begun ends as it was begun, whatever else is asked for by then."""
+    gathered = gather(run_study(study, images, begun, (1, 2, 4), "later").kept, tmp_path / "resumed")
+    declared = {record["seed"]: record["declaration"] for record in gathered}
+    assert declared == {1: "declared", 2: "declared", 4: "later"}
+    assert len(list(begun.glob("*/*/run.json"))) == 5  # seed 3 is not lost
+    gather(run_study(study, images, tmp_path / "whole", (1, 2, 4)).kept, tmp_path / "expected")
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")

@@ -133,7 +133,7 @@ def test_a_gpus_memory_decides_how_many_runs_are_trained_at_once(
     for gpu_share in (1.0, 0.25):  # half of the free memory is a quarter of all
         trained.clear()
         compute = study.compute.model_copy(update={"gpu_share": gpu_share})
-        task = trainer.Task(variant, images, (0.5,), "cuda", compute, None)
+        task = trainer.Task(variant, images, (0.5,), "cuda", compute, None, "declared")
         trainer.train_population(task, range(10), lambda done: None)
         assert max(trained) == (4 if gpu_share == 1.0 else 2)
         assert sum(trained) == 10
