@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gan.pipeline import end_with_pipeline
-
 if TYPE_CHECKING:
     import typer
 
@@ -24,15 +22,15 @@ class Interrupted(BaseException):
 
 
 def run(command: "Callable[..., None] | typer.Typer") -> None:
-    """Run a function or an app as a command line, which ends with the `dvc` that started it.
+    """Run a function or an app as a command line.
 
     What a user can mend becomes one line and exit status 1, Ctrl-C one line and status 130.
     """
     import typer
     from safetensors import SafetensorError
 
-    signal.signal(signal.SIGINT, _interrupt)
-    end_with_pipeline()
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         if isinstance(command, typer.Typer):
             command()
@@ -46,6 +44,12 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
         _exit(f"{error.filename} is missing: `make study` makes what the pipeline makes")
     except SafetensorError as error:
         _exit(f"a file of weights or images is no safetensors, and nothing else is read: make it anew ({error})")
+    except (MemoryError, RuntimeError) as error:
+        # torch has a type of its own for a full GPU, but not for a full memory.
+        if not (isinstance(error, MemoryError) or "memory" in str(error).partition("\n")[0]):
+            raise
+        told = " ".join(str(error).partition("\n")[0].split())
+        _exit(f"memory is full: set compute.workers or compute.population lower, or make networks smaller ({told})")
     except OSError as error:
         remedy = ": free some space, then run it again" if error.errno in _FULL else ""
         _exit(f"{error.filename or 'the system'}: {error.strerror or error}{remedy}")

@@ -1,8 +1,8 @@
-"""One trainer at a time on one output."""
+"""One trainer at a time on one output, and on one set of rules from its start to its end."""
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,18 @@ def alone(name: str, folder: Path = Path(".work/locks")) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def unchanged(rules: Callable[[], object]) -> Iterator[None]:
+    """StudyError if `rules()` are others at the end: DVC would take what was made for the later ones' work.
+
+    DVC notes what a stage depends on when the stage is done.
+    """
+    before = rules()
+    yield
+    if rules() != before:
+        raise StudyError("params.yaml or the code has changed meanwhile: run it again (finished runs are kept)")
 
 
 def _describe(holder: Path) -> str:

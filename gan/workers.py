@@ -159,11 +159,17 @@ def cores(compute: "Compute") -> Cores:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Processes that start here never see Ctrl-C, which is their parent's affair; it sees it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    interrupted: list[int] = []
+    # The mask is what the processes inherit; the handler is for a signal that another thread of this one gets.
+    handler = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if interrupted:
+            signal.raise_signal(signal.SIGINT)
 
 
 _process: dict[str, Any] = {}

@@ -3,5 +3,9 @@
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # a stage is starting: until it can tell of it, Ctrl-C ends it without a word
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from gan.pipeline import end_with_pipeline
+
+if sys.argv[0] == "-m":  # a stage is starting, and what it imports takes seconds
+    end_with_pipeline()
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it can tell of it, Ctrl-C ends it without a word

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
-from gan import errors
+from gan import errors, guard
 from gan.classifier import load_classifiers
 from gan.data import load
 from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
 from gan.files import write
-from gan.study import load_study
+from gan.study import Study, load_study
 from gan.workers import local_crew
 
 
 def main(variant: str) -> None:
-    study, reports = load_study(), Path("reports")
+    with guard.unchanged(lambda: load_study().evaluate):
+        _evaluate(load_study(), variant, Path("reports"))
+
+
+def _evaluate(study: Study, variant: str, reports: Path) -> None:
     recipe = study.variant(variant)
     images, _ = load(Path("data"), "test")
     crew = local_crew(study.compute)

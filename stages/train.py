@@ -14,8 +14,13 @@ from gan.trainer import code_checksum, train_variant
 def main(variant: str) -> None:
     study = load_study()
     recipe = study.variant(variant)
-    with guard.alone(f"train-{variant}"):
+    with guard.alone(f"train-{variant}"), guard.unchanged(lambda: _rules(variant)):
         _train(study, variant, recipe)
+
+
+def _rules(variant: str) -> object:
+    study = load_study()
+    return study.variant(variant), study.train, code_checksum()
 
 
 def _train(study: Study, variant: str, recipe: Variant) -> None:

@@ -150,6 +150,19 @@ def test_ctrl_c(begun, finished, tmp_path, injection, record_property):
     record_property("identical", True)
 
 
+@pytest.mark.slow
+def test_a_recipe_that_changes_while_it_is_trained(begun, tmp_path):
+    """DVC would take what was trained for the new recipe's."""
+    study = begun.copy(tmp_path / "project")
+    trainer = study.start(*TRAINING)
+    wait_for((study.folder / ".work/locks/train-minimax.json").exists)
+    params = study.folder / "params.yaml"
+    params.write_text(params.read_text().replace("latent_dim: 8", "latent_dim: 9"))
+    printed, _ = trainer.communicate()
+    assert trainer.returncode == 1
+    assert "error: params.yaml or the code has changed meanwhile: run it again" in printed
+
+
 @pytest.mark.fault(
     "a second trainer on one output", full=3, note="refused within seconds; it says which process holds it"
 )

@@ -12,7 +12,8 @@ import pytest
 from conftest import ROOT
 
 from gan.errors import StudyError
-from gan.guard import alone
+from gan.guard import alone, unchanged
+from gan.pipeline import _lives, pipeline
 
 HOLD = """
 import sys, time
@@ -109,3 +110,37 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, start: Callab
     finally:
         if not ends:
             psutil.Process(int(stage)).kill()
+
+
+def test_a_stage_is_watched_before_it_imports_what_takes_long() -> None:
+    program = (
+        "import sys; sys.argv[0] = '-m'; from gan import pipeline;"
+        "pipeline.end_with_pipeline = lambda: print('torch' in sys.modules); import stages"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
+
+
+def test_ancestors_that_nobody_may_see_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(process: psutil.Process) -> None:
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr(psutil.Process, "parent", denied)
+    assert pipeline() is None
+
+
+def test_what_vanishes_while_it_is_looked_at_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanished(process: psutil.Process) -> str:
+        raise psutil.NoSuchProcess(1)
+
+    assert _lives(psutil.Process())
+    monkeypatch.setattr(psutil.Process, "status", vanished)
+    assert not _lives(psutil.Process())
+
+
+def test_rules_that_change_meanwhile_are_told() -> None:
+    rules = ["lr 0.1"]
+    with unchanged(lambda: tuple(rules)):
+        pass
+    with pytest.raises(StudyError, match="has changed meanwhile: run it again"), unchanged(lambda: tuple(rules)):
+        rules[0] = "lr 0.2"

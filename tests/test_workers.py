@@ -1,6 +1,10 @@
 """Work on several processes: every result arrives, ticks arrive, errors arrive."""
 
+import os
 import resource
+import signal
+import threading
+import time
 from itertools import product
 from typing import Any
 
@@ -9,7 +13,7 @@ import torch
 
 from gan.errors import StudyError
 from gan.study import Compute
-from gan.workers import Cores, Tick, choose_device, count_cores, describe_hardware, divide, local_crew
+from gan.workers import Cores, Tick, _uninterrupted, choose_device, count_cores, describe_hardware, divide, local_crew
 
 
 def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
@@ -36,6 +40,24 @@ def test_results_and_ticks_arrive_from_single_threads() -> None:
 def test_a_failing_task_raises_its_error() -> None:
     with pytest.raises(ValueError, match="negative item"):
         list(Cores(2).run(work, [1, -1], 10, lambda done: None))
+
+
+def test_ctrl_c_waits_until_workers_have_started() -> None:
+    """Also where another thread gets it."""
+    heard, end = [], threading.Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    other = threading.Thread(target=end.wait)
+    other.start()
+    try:
+        with _uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            assert not heard
+        assert heard == [signal.SIGINT]
+    finally:
+        end.set()
+        other.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_full_shared_memory_is_one_line() -> None:
