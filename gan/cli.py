@@ -21,7 +21,7 @@ def check(
 
     study = load_study()
     if joining:
-        check_joining(study, joining, Path("reports"))
+        check_joining(study, joining, Path())
     for name in study.unknown_variants():
         print(f"warning: compare names {name}, which is not among the variants", file=sys.stderr)
     runs = sum(len(variant.seeds) for variant in study.variants.values())

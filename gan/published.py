@@ -1,50 +1,73 @@
 """Whether a new variant may be set beside the published scores."""
 
-import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.rehearsal import DVC
 
 if TYPE_CHECKING:
     from gan.study import Study
 
+ABSENT = ("deleted", "not in cache")  # what git doesn't keep is not there in a fresh clone, and need not be
+MADE_ANEW = ("audit", "compare", "claims", "report", "track")
 
-def check_joining(study: "Study", joining: str, reports: Path) -> None:
-    """Raise a StudyError unless every variant but `joining` has scores, of runs trained as params.yaml says now.
 
-    The scores have to be those that the pipeline made, by their checksums in the dvc.lock beside `reports`.
+def check_joining(study: "Study", joining: str, root: Path) -> None:
+    """Raise a StudyError unless `joining` can be compared with the other variants' published scores.
+
+    They have to be of runs that were trained as params.yaml says now, scored as it says now with the code that is here,
+    and to be as the pipeline in `root` made them. Training code may differ: whoever adds an objective changes it.
     """
     study.variant(joining)
-    others = [name for name in study.variants if name != joining and not _as_published(study, name, reports)]
+    others = [name for name in study.variants if name != joining and not _as_published(study, name, root / "reports")]
     if others:
         raise StudyError(
             f"{joining} can't join the published scores: {', '.join(others)} have none, or were trained with other "
             "parameters than params.yaml has now; `make study` trains them"
         )
-    lock = reports.parent / "dvc.lock"
-    stages = YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
-    for name in study.variants:
-        scores = reports / f"metrics/{name}.csv"
-        if name != joining and _md5(scores) != _recorded(stages, name):
-            raise StudyError(f"{scores} is not as the pipeline made it: `git checkout {scores}`, or run `make study`")
+    anew = {*MADE_ANEW, f"train@{joining}", f"evaluate@{joining}"}
+    for stage, changes in _status(root).items():
+        if stage not in anew and (changed := next(_departures(stage, changes), None)):
+            raise StudyError(
+                f"{joining} can't join the published scores: of stage {stage}, {changed}; put it back as published "
+                "(`git checkout`), or run `make study`"
+            )
 
 
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def _status(root: Path) -> dict[str, list[Any]]:
+    """By stage, what DVC finds changed since it was published."""
+    command = [*DVC, "status", "--json"]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise StudyError(f"`dvc status` failed: {' '.join((found.stderr or found.stdout).split())}")
+    return json.loads(found.stdout)
 
 
-def _recorded(stages: dict[str, Any], name: str) -> str | None:
-    """DVC's checksum of a variant's scores."""
-    outs = {out["path"]: out["md5"] for out in stages.get(f"evaluate@{name}", {"outs": []})["outs"]}
-    return outs.get(f"reports/metrics/{name}.csv")
+def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
+    """What makes a stage's published outputs others than it would make now; absent files and training code do not."""
+    kind = stage.partition("@")[0]
+    for change in changes:
+        if isinstance(change, str):  # the command's wording, which decides nothing
+            continue
+        decisive = dict(change.get("changed outs", {}))
+        dependencies = change.get("changed deps", {})
+        if kind in ("evaluate", "floor"):
+            decisive |= dependencies
+        elif kind == "download":
+            decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
+        for name, how in decisive.items():
+            for key, change_of in how.items() if isinstance(how, dict) else [("", how)]:
+                if change_of not in ABSENT:
+                    yield f"{name}{key and f', {key},'} is {change_of}"
 
 
 def _as_published(study: "Study", name: str, reports: Path) -> bool:
     training, scores = reports / f"training/{name}.json", reports / f"metrics/{name}.csv"
     if not (training.exists() and scores.exists()):
         return False
-    return read_json(training)["parameters"] == study.variants[name].model_dump(mode="json")
+    return read_json(training, "parameters") == study.variants[name].model_dump(mode="json")

@@ -1,6 +1,5 @@
 """The command line: quick to answer, one line for what is wrong, verdicts as in the files."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from conftest import ROOT
 
 from gan import verdict
 from gan.errors import StudyError
+from gan.files import write_json
 from gan.published import check_joining
 from gan.study import Study, load_study
 
@@ -47,6 +47,15 @@ def test_bad_params_are_one_line_on_stderr(tmp_path: Path, arguments: tuple[str,
         == 'error: params.yaml, line 1: found duplicate key "epochs" with value "2" (original value: "1")\n'
     )
     assert list(tmp_path.iterdir()) == [tmp_path / "params.yaml"]
+
+
+@pytest.mark.parametrize("work", ["torch.empty(10**13)", "numpy.empty(10**14)"])
+def test_full_memory_is_one_line(work: str) -> None:
+    program = f"import numpy, sys, torch; from gan import errors; del sys.argv[1:]; errors.run(lambda: {work} and None)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: memory is full: set compute.workers or compute.population lower")
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_projects_params_pass() -> None:
@@ -102,31 +111,68 @@ def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
         verdict.show(tmp_path)
 
 
-def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study: Study) -> None:
-    reports, stages = tmp_path / "reports", {}
-    (reports / "training").mkdir(parents=True)
-    (reports / "metrics").mkdir()
+@pytest.fixture
+def published(tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Scores of every variant in `tmp_path`; what `dvc status` is to say of them."""
+    for folder in ("training", "metrics"):
+        (tmp_path / "reports" / folder).mkdir(parents=True)
     for name, variant in study.variants.items():
-        (reports / f"training/{name}.json").write_text(json.dumps({"parameters": variant.model_dump(mode="json")}))
-        scores = reports / f"metrics/{name}.csv"
-        scores.write_text(f"variant,seed\n{name},0\n")
-        made = {"path": f"reports/metrics/{name}.csv", "md5": hashlib.md5(scores.read_bytes()).hexdigest()}
-        stages[f"evaluate@{name}"] = {"outs": [made]}
-    (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
-    check_joining(study, "cewl", reports)
+        write_json(tmp_path / f"reports/training/{name}.json", {"parameters": variant.model_dump(mode="json")})
+        (tmp_path / f"reports/metrics/{name}.csv").write_text(f"variant,seed\n{name},0\n")
+    status: dict[str, Any] = {}
+    monkeypatch.setattr("gan.published._status", lambda root: status)
+    return status
+
+
+def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study: Study, published: Any) -> None:
+    check_joining(study, "cewl", tmp_path)
     with pytest.raises(StudyError, match=r"began is not a variant"):
-        check_joining(study, "began", reports)
-    (reports / "training/cewl.json").write_text(json.dumps({"parameters": {}}))
-    check_joining(study, "cewl", reports)
+        check_joining(study, "began", tmp_path)
+    write_json(tmp_path / "reports/training/cewl.json", {"parameters": {}})
+    check_joining(study, "cewl", tmp_path)
     with pytest.raises(StudyError, match="minimax can't join the published scores: cewl have none"):
-        check_joining(study, "minimax", reports)
-    scores = reports / "metrics/non_saturating.csv"
-    scores.write_text("variant,seed\nnon_saturating,1\n")
-    with pytest.raises(StudyError, match=r"metrics/non_saturating\.csv is not as the pipeline made it: `git checkout"):
-        check_joining(study, "cewl", reports)
-    scores.unlink()
+        check_joining(study, "minimax", tmp_path)
+    write_json(tmp_path / "reports/training/cewl.json", {})
+    with pytest.raises(StudyError, match=r"training/cewl\.json is damaged"):
+        check_joining(study, "minimax", tmp_path)
+    (tmp_path / "reports/metrics/non_saturating.csv").unlink()
     with pytest.raises(StudyError, match="non_saturating have none"):
-        check_joining(study, "cewl", reports)
+        check_joining(study, "cewl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "told"),
+    [
+        ("evaluate@minimax", {"changed outs": {"reports/metrics/minimax.csv": "modified"}}, "minimax.csv is modified"),
+        ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, "runs/minimax is modified"),
+        ("evaluate@minimax", {"changed deps": {"gan/metrics.py": "modified"}}, "gan/metrics.py is modified"),
+        (
+            "evaluate@minimax",
+            {"changed deps": {"params.yaml": {"evaluate.images": "modified"}}},
+            "params.yaml, evaluate.images, is modified",
+        ),
+        ("download", {"changed deps": {"params.yaml": {"data.name": "modified"}}}, "params.yaml, data.name, is"),
+        ("train@minimax", {"changed outs": {"reports/history/minimax.csv": "modified"}}, "history/minimax.csv is"),
+        ("floor", {"changed outs": {"reports/floor.json": "modified"}}, "reports/floor.json is modified"),
+        # As in a fresh clone, where an objective was added.
+        ("evaluate@minimax", {"changed deps": {"runs/minimax": "deleted", "data": "deleted"}}, ""),
+        ("train@minimax", {"changed deps": {"gan/objectives.py": "modified"}}, ""),
+        ("train@minimax", {"changed outs": {"runs/minimax": "not in cache"}}, ""),
+        ("evaluate@cewl", {"changed outs": {"reports/metrics/cewl.csv": "modified"}}, ""),
+        ("compare", {"changed outs": {"reports/comparison.json": "modified"}}, ""),
+    ],
+)
+def test_published_scores_are_as_they_were_made(
+    tmp_path: Path, study: Study, published: Any, stage: str, change: dict[str, Any], told: str
+) -> None:
+    published[stage] = ["changed command", change]
+    if not told:
+        check_joining(study, "cewl", tmp_path)
+        return
+    with pytest.raises(
+        StudyError, match=f"^cewl can't join the published scores: of stage {stage}, .*{told}.*; put it"
+    ):
+        check_joining(study, "cewl", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,12 @@ def dvc(project: Path, *arguments: str) -> list[str]:
     result = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return [line.split("'")[1] for line in result.stdout.splitlines() if line.startswith("Running stage")]
+
+
+def refusal(project: Path, variant: str) -> str:
+    """Why a new variant may not be compared with the published ones; empty if it may."""
+    command = [sys.executable, "-m", "gan", "check", "--joining", variant]
+    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False).stderr
 
 
 def metrics(project: Path, variant: str) -> pd.DataFrame:
@@ -160,6 +167,15 @@ def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> 
     with (copy / "gan/objectives.py").open("a") as file:
         file.write("\n# a new objective\n")
     edit(copy, lambda params: params["variants"].update(softer={"objective": "cewl", "real_label": 0.9}))
+    history = copy / "reports/history/cewl.csv"
+    made = history.read_text()
+    history.write_text(made.replace("1", "2"))
+    assert "of stage train@cewl, reports/history/cewl.csv is modified" in refusal(copy, "softer")
+    history.write_text(made)
+    edit(copy, lambda params: params["evaluate"].update(images=199))
+    assert "params.yaml, evaluate.images, is modified" in refusal(copy, "softer")
+    edit(copy, lambda params: params["evaluate"].update(images=200))
+    assert refusal(copy, "softer") == ""
     assert dvc(copy, "repro", "download") == ["download"]
     stages = ["audit", "train@softer", "evaluate@softer", "compare", "claims", "report", "track"]
     assert dvc(copy, "repro", "--single-item", *stages) == stages
