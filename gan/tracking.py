@@ -30,6 +30,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # has to be said before MLflow 
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param
+from sqlalchemy import make_url
 
 CONTENT = "content"  # tag set last: a run without its record's digest there is outdated or was cut short
 METRICS_PER_REQUEST = 1_000  # MLflow's limit
@@ -77,15 +78,18 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
         raise StudyError(f"params.yaml has no variant {', '.join(sorted(unknown))}")
     reports = root / "reports"
     superseded = unchanged = 0
+    uri, store = _store(root)
     # One at a time: side by side, two would log the same runs, and crash while creating a new store's tables.
-    with FileLock(root / "mlflow.db.lock"):
+    with FileLock(f"{store or root / 'mlflow.db'}.lock"):
         recorded = {
             name: recorded_runs(name, study.variants[name].seeds, reports)
             for name in variants or study.variants
             if (reports / "training" / f"{name}.json").exists()
         }
         missing = {run.content: run for runs in recorded.values() for run in runs}
-        client, experiment = _open(study.tracking.experiment, root)
+        if store and not store.exists():
+            _create(store)
+        client, experiment = _open(study.tracking.experiment, uri, root)
         # Of a few variants alone: a search brings all that MLflow has of a run.
         searches = [f"tags.variant = '{name}'" for name in recorded] if variants else [""]
         found = [client.search_runs([experiment], search, max_results=RUNS_PER_SEARCH) for search in searches]
@@ -175,11 +179,26 @@ def _provenance(training: dict[str, Any]) -> dict[str, str]:
     return {"device": hardware["device"], "hardware": hardware["name"], **training["versions"], **checksums}
 
 
-def _open(experiment_name: str, root: Path) -> tuple[MlflowClient, str]:
-    """The store and the id of the experiment in it, both made if they are not there."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    client = MlflowClient(uri or f"sqlite:///{(root.resolve() / 'mlflow.db').as_posix()}")
-    artifacts = None if uri else (root.resolve() / "mlartifacts").as_uri()
+def _store(root: Path) -> tuple[str, Path | None]:
+    """MLflow's address, and its file if it is SQLite's."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root.resolve() / 'mlflow.db').as_posix()}"
+    path = make_url(uri).database if uri.startswith("sqlite:") else None
+    return uri, Path(path) if path and not path.startswith("file:") else None
+
+
+def _create(store: Path) -> None:
+    """Make an empty store that is there whole or not at all: MLflow can't mend one that it was killed in making."""
+    making = store.with_name(f".{store.name}.part")
+    for leftover in store.parent.glob(f"{making.name}*"):
+        leftover.unlink()
+    MlflowClient(f"sqlite:///{making.resolve().as_posix()}").search_experiments()
+    making.replace(store)
+
+
+def _open(experiment_name: str, uri: str, root: Path) -> tuple[MlflowClient, str]:
+    """The store's client and the id of the experiment in it, which is made if it is not there."""
+    client = MlflowClient(uri)
+    artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else (root.resolve() / "mlartifacts").as_uri()
     experiment = client.get_experiment_by_name(experiment_name)
     if experiment is None:
         return client, client.create_experiment(experiment_name, artifacts)
@@ -214,7 +233,8 @@ def main() -> None:
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
         changes = synchronise(study, sys.argv[1:], Path())
     except Exception as error:
-        sys.exit(re.sub("//[^/@]*@", "//", " ".join(str(error).split())))
+        told = " ".join(str(error).split()) or type(error).__name__
+        sys.exit(re.sub("//[^/@]*@", "//", told))
     print("MLflow: {} runs logged, {} superseded, {} unchanged".format(*changes))
 
 

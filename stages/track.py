@@ -23,10 +23,11 @@ def main(
         if failure := _update(variants, None):
             raise errors.StudyError(f"MLflow not updated: {failure}")
         return
-    patience = Patience(load_study().tracking.timeout_seconds)
+    most = load_study().tracking.timeout_seconds
+    patience = Patience(most)
     # A variant's update may use half of what is left, so that something is left for the last one, which has them all.
     seconds = patience.left / 2 if variants else patience.left
-    if variants and seconds < USUAL:
+    if variants and seconds < min(USUAL, most / 2):
         failure = "it has delayed the study enough"
     else:
         started = time.monotonic()

@@ -1,6 +1,7 @@
 """MLflow killed, locked, slow, read-only, deleted or doubled: the study doesn't care, and a later sync is exact."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -204,13 +205,36 @@ def test_a_store_that_is_deleted(study: Pipeline, injection: int, record_propert
 
 
 @pytest.mark.slow
+@pytest.mark.fault("kill -9 while MLflow's store is made", full=10, note="made anew from the files")
+def test_a_store_that_is_not_finished(study: Pipeline, injection: int, record_property: Identical) -> None:
+    process = study.start(*TRACK, "--strict")
+    while not list(study.folder.glob("*mlflow.db*.part")):
+        assert process.poll() is None, "it was too quick"
+    time.sleep(random.Random(injection).uniform(0, 1.5))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert is_exact(study, None)
+    record_property("identical", True)
+
+
+@pytest.mark.slow
 @pytest.mark.fault("two studies on a cold store at once", full=2, note="one after the other; each run once")
-def test_two_on_a_cold_store(study: Pipeline, injection: int, record_property: Identical) -> None:
-    both = [study.start(*TRACK, "--strict") for _ in range(2)]
+def test_two_on_a_cold_store(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
+    """The same one twice, or two of different names on a store that they share."""
+    uri, second = None, study
+    if injection == 0:
+        uri = f"sqlite:///{tmp_path}/shared.db"
+        second = study.copy(tmp_path / "second")
+        params = second.folder / "params.yaml"
+        params.write_text(params.read_text().replace("experiment: smallest", "experiment: another"))
+    environment = {**os.environ, **({"MLFLOW_TRACKING_URI": uri} if uri else {})}
+    both = [each.start(*TRACK, "--strict", env=environment) for each in (study, second)]
     for process in both:
         printed, _ = process.communicate()
         assert process.returncode == 0, printed
-    assert is_exact(study, None)
+    assert is_exact(study, uri)
+    if uri:
+        assert "0 runs logged, 0 superseded, 4 unchanged" in track(second, uri, "--strict")
     record_property("identical", True)
 
 
