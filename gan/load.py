@@ -64,11 +64,16 @@ class Command:
 
 
 def measure(variants: int, seeds: int, folder: Path, say: Callable[[str], None]) -> list[Row]:
-    """Run a study of so many variants and seeds from nothing in `folder`, then what is done with it; all rows."""
-    shutil.rmtree(folder, ignore_errors=True)
-    prepare(preset(variants, seeds), folder)
+    """Run a study of so many variants and seeds from nothing in `folder`, then what is done with it; all rows.
+
+    StudyError if the folder holds anything but an earlier such study, which is removed.
+    """
     tools, log = folder.resolve() / ".work/tools", folder.resolve() / ".work/commands.log"
+    if folder.exists() and any(folder.iterdir()) and not tools.exists():
+        raise StudyError(f"{folder} is no load study's, and would be emptied: name a folder that is not there yet")
+    shutil.rmtree(folder, ignore_errors=True)
     tools.mkdir(parents=True)
+    prepare(preset(variants, seeds), folder)
     (tools / "python").write_text(STOPWATCH.format(python=sys.executable, log=log))
     (tools / "python").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -57,6 +58,7 @@ def _known(kind: str, names: Iterable[str], name: str) -> str:
 def _reachable(mirror: str) -> str:
     if "://" in mirror and not mirror.startswith(("http://", "https://")):
         raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
+    urlsplit(mirror)  # a ValueError tells what is wrong with it
     return mirror
 
 

@@ -7,7 +7,8 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from gan.audit import Losses
-from gan.load import Command, preset, shares
+from gan.errors import StudyError
+from gan.load import Command, measure, preset, shares
 from gan.rehearsal import apply
 from gan.study import load_study
 
@@ -32,3 +33,10 @@ def test_every_second_is_some_commands_or_dvcs() -> None:
         "dvc, between stages": 5.5,
     }
     assert rows[0]["note"] == "2 times; the first tenth 3.00 s each, the last 1.00"
+
+
+def test_only_an_earlier_load_study_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").touch()
+    with pytest.raises(StudyError, match=r"^\S+ is no load study's, and would be emptied: name a folder that is not"):
+        measure(3, 1, tmp_path, print)
+    assert (tmp_path / "results.csv").exists()
