@@ -27,8 +27,9 @@ study: .venv/ready  ## Run the study (what is up to date is left alone) and prin
 
 variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, published runs untouched
 	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
-	@$(BIN)/python -m gan check --joining $(NAME)
+	@$(BIN)/python -m gan check
 	@$(BIN)/dvc repro download
+	@$(BIN)/python -m gan check --joining $(NAME)
 	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report track
 	@$(BIN)/python -m gan verdict
 

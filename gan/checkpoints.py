@@ -25,27 +25,32 @@ RECORD = "record"  # the tensor that holds, as JSON, all that is no tensor
 class CheckpointFile:
     """A `training.Saver`: in `folder` the last checkpoint of a population, renewed when it is `seconds` old.
 
-    `origin` is that of runs which are begun now; once a checkpoint is loaded, it is that of runs which go on now.
+    `origin` is that of runs which are begun now.
     """
 
     def __init__(self, folder: Path, seeds: Sequence[int], seconds: float, origin: dict[str, Any]) -> None:
         name = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:16]
         self._path = folder / f"{name}.checkpoint"
         self._seconds = seconds
-        self.origin = origin
+        self._origins = [origin]
         self._renewed = time.monotonic()
 
     def load(self) -> Checkpoint | None:
         if not self._path.exists():
             return None
-        checkpoint, begun = _read(self._path)
-        both = {name: common([begun[name], self.origin[name]]) for name in ("hardware", "versions")}
-        self.origin = {**begun, **both}
+        checkpoint, origins = _read(self._path)
+        self._origins = [*origins, *(here for here in self._origins if here not in origins)]
         return checkpoint
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What was declared when the runs were begun, and the hardware and versions of all who trained them."""
+        first, *_ = self._origins
+        return {**first, **{name: common(of[name] for of in self._origins) for name in ("hardware", "versions")}}
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         if time.monotonic() - self._renewed >= self._seconds:
-            write_sealed(self._path, pack(take(), self.origin))
+            write_sealed(self._path, pack(take(), self._origins))
             self._renewed = time.monotonic()
 
 
@@ -68,25 +73,25 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
     return found
 
 
-def _read(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
+def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
     try:
         return unpack(read_sealed(path))
     except (SafetensorError, KeyError):
         raise DamagedError(f"{path} is damaged") from None
 
 
-def pack(checkpoint: Checkpoint, origin: dict[str, Any]) -> bytes:
+def pack(checkpoint: Checkpoint, origins: list[dict[str, Any]]) -> bytes:
     """A safetensors file: the state, the generators kept so far, and the rest as JSON. Nothing in it is ever run."""
     tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
     for place, run in enumerate(checkpoint.runs):
         for epoch, parameters in run.generators.items():
             tensors |= {f"{place}/{epoch}/{name}": torch.from_numpy(values) for name, values in parameters.items()}
     runs = [{name: value for name, value in vars(run).items() if name != "generators"} for run in checkpoint.runs]
-    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs, "origin": origin}).encode()
+    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs, "origins": origins}).encode()
     return save({**tensors, RECORD: torch.frombuffer(bytearray(record), dtype=torch.uint8)})
 
 
-def unpack(content: bytes) -> tuple[Checkpoint, dict[str, Any]]:
+def unpack(content: bytes) -> tuple[Checkpoint, list[dict[str, Any]]]:
     """What `pack` has packed; KeyError if something is not there."""
     tensors = load(content)
     record = json.loads(tensors.pop(RECORD).numpy().tobytes())
@@ -99,4 +104,4 @@ def unpack(content: bytes) -> tuple[Checkpoint, dict[str, Any]]:
         else:
             epoch, parameter = rest.split("/")
             runs[int(owner)].generators.setdefault(int(epoch), {})[parameter] = tensor.numpy()
-    return Checkpoint(record["epoch"], runs, state), record["origin"]
+    return Checkpoint(record["epoch"], runs, state), record["origins"]

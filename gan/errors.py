@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# In torch's RuntimeErrors: a processor's memory, a GPU's.
+_FULL_MEMORY = ("can't allocate memory", "out of memory")
 
 
 class StudyError(ValueError):
@@ -45,10 +47,9 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
     except SafetensorError as error:
         _exit(f"a file of weights or images is no safetensors, and nothing else is read: make it anew ({error})")
     except (MemoryError, RuntimeError) as error:
-        # torch has a type of its own for a full GPU, but not for a full memory.
-        if not (isinstance(error, MemoryError) or "memory" in str(error).partition("\n")[0]):
+        told = str(error).partition("\n")[0]
+        if not (isinstance(error, MemoryError) or any(words in told for words in _FULL_MEMORY)):
             raise
-        told = " ".join(str(error).partition("\n")[0].split())
         _exit(f"memory is full: set compute.workers or compute.population lower, or make networks smaller ({told})")
     except OSError as error:
         remedy = ": free some space, then run it again" if error.errno in _FULL else ""

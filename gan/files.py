@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from functools import reduce
 from operator import getitem
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gan.errors import StudyError
@@ -85,6 +87,14 @@ def _seal(record: dict[str, Any]) -> str:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sources_checksum(modules: Iterable[ModuleType]) -> str:
+    """SHA-256 of modules' source files, as they are now."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
 
 
 def check(path: Path, digest: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from gan.errors import StudyError
 from gan.files import read_json
 from gan.rehearsal import DVC
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from gan.study import Study
 
 ABSENT = ("deleted", "not in cache")  # what git doesn't keep is not there in a fresh clone, and need not be
+RUNS = "runs/"  # nor, if they are there, as published: their scores are
 MADE_ANEW = ("audit", "compare", "claims", "report", "track")
 
 
@@ -31,7 +34,15 @@ def check_joining(study: "Study", joining: str, root: Path) -> None:
             "parameters than params.yaml has now; `make study` trains them"
         )
     anew = {*MADE_ANEW, f"train@{joining}", f"evaluate@{joining}"}
-    for stage, changes in _status(root).items():
+    status, lock = _status(root), root / "dvc.lock"
+    stages = YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
+    for name in study.variants:
+        trained, scored = (_recorded(stages, f"{kind}@{name}", f"runs/{name}") for kind in ("train", "evaluate"))
+        if name != joining and trained != scored:
+            raise StudyError(
+                f"{joining} can't join the published scores: {name} was trained since it was scored: run `make study`"
+            )
+    for stage, changes in status.items():
         if stage not in anew and (changed := next(_departures(stage, changes), None)):
             raise StudyError(
                 f"{joining} can't join the published scores: of stage {stage}, {changed}; put it back as published "
@@ -58,12 +69,18 @@ def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
         dependencies = change.get("changed deps", {})
         if kind in ("evaluate", "floor"):
             decisive |= dependencies
-        elif kind == "download":
+        elif kind in ("download", "classify"):
             decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
         for name, how in decisive.items():
             for key, change_of in how.items() if isinstance(how, dict) else [("", how)]:
-                if change_of not in ABSENT:
+                if change_of not in ABSENT and not name.startswith(RUNS):
                     yield f"{name}{key and f', {key},'} is {change_of}"
+
+
+def _recorded(stages: dict[str, Any], stage: str, path: str) -> str | None:
+    """DVC's checksum of what a stage made or used when it last ran."""
+    known = stages.get(stage, {})
+    return {of["path"]: of["md5"] for of in [*known.get("deps", []), *known.get("outs", [])]}.get(path)
 
 
 def _as_published(study: "Study", name: str, reports: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import torch
 from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, terms, training
 from gan.checkpoints import CheckpointFile, unfinished
 from gan.cluster import Cluster
+from gan.files import sources_checksum
 from gan.progress import progress
 from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versions
 
@@ -55,10 +57,7 @@ class Task:
 
 def code_checksum() -> str:
     """SHA-256 of the modules that decide what a trained run is."""
-    digest = hashlib.sha256()
-    for module in TRAINING_SOURCES:
-        digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()
+    return sources_checksum(TRAINING_SOURCES)
 
 
 def run_key(variant: "Variant", seed: int | None, quantiles: Sequence[float], data: str) -> str:
@@ -90,14 +89,12 @@ def train_variant(
     crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
     shelf = store / f"{crew.device}-torch{torch.__version__}"
-
-    def place(seed: int) -> Path:
-        return shelf / run_key(variant, seed, quantiles, data)
-
-    kept = {seed: place(seed) for seed in variant.seeds}
+    kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
     missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
     checkpoints = shelf / "checkpoints" / run_key(variant, None, quantiles, data)
     begun = unfinished(checkpoints, missing)
+    # Of seeds, too, that params.yaml had when they were begun; all of it now, for the code may change meanwhile.
+    places = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in chain(kept, *begun)}
     afresh = [seed for seed in missing if not any(seed in seeds for seeds in begun)]
     shares = [*begun, *populations(afresh, crew, compute)]
     saved_in = None if compute.engine == "ray" else checkpoints
@@ -105,7 +102,7 @@ def train_variant(
     with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
         for trained in crew.run(train_population, shares, task, tick):
             for run, origin in trained:
-                runs.keep(run, place(run.seed), origin)  # of a seed, too, that params.yaml had when it was begun
+                runs.keep(run, places[run.seed], origin)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 
@@ -135,7 +132,7 @@ def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> list[tuple
         saver = None
         if task.checkpoints:
             saver = CheckpointFile(task.checkpoints, share, task.compute.checkpoint_seconds, here)
-        runs = training.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
-        trained += [(run, saver.origin if saver else here) for run in runs]
+        population = training.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
+        trained += [(run, saver.origin if saver else here) for run in population]
         gc.collect()  # recorded steps and their population refer to each other
     return trained

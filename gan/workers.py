@@ -134,9 +134,9 @@ def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence
     with _uninterrupted():
         try:
             return {pool.submit(_work, task, item) for item in items}
-        except BrokenProcessPool:
-            raise
-        except RuntimeError as full:  # torch's, which gives tensors to other processes through shared memory
+        except RuntimeError as full:  # torch gives tensors to other processes through files in shared memory
+            if "file </torch_" not in str(full):
+                raise
             raise StudyError(
                 f"the workers cannot be given the images: enlarge /dev/shm (docker's --shm-size), run again ({full})"
             ) from None

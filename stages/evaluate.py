@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from gan import errors, guard
+from gan import classifier, errors, evaluation, guard, metrics, pixels, randomness
 from gan.classifier import load_classifiers
 from gan.data import load
 from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
-from gan.files import write
+from gan.files import sources_checksum, write
 from gan.study import Study, load_study
 from gan.workers import local_crew
 
+SCORING_SOURCES = (classifier, evaluation, metrics, pixels, randomness)
+
 
 def main(variant: str) -> None:
-    with guard.unchanged(lambda: load_study().evaluate):
+    with guard.unchanged(lambda: (load_study().evaluate, sources_checksum(SCORING_SOURCES))):
         _evaluate(load_study(), variant, Path("reports"))
 
 

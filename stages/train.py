@@ -12,10 +12,9 @@ from gan.trainer import code_checksum, train_variant
 
 
 def main(variant: str) -> None:
-    study = load_study()
-    recipe = study.variant(variant)
-    with guard.alone(f"train-{variant}"), guard.unchanged(lambda: _rules(variant)):
-        _train(study, variant, recipe)
+    with guard.unchanged(lambda: _rules(variant)), guard.alone(f"train-{variant}"):
+        study = load_study()
+        _train(study, variant, study.variant(variant))
 
 
 def _rules(variant: str) -> object:

@@ -71,7 +71,7 @@ def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> No
             return unpack(kept[-1])[0] if kept else None
 
         def save(self, take: Callable[[], Checkpoint]) -> None:
-            kept.append(pack(take(), ORIGIN))
+            kept.append(pack(take(), [ORIGIN]))
 
     saver = Saver()
     first = train_all(broken, images, saver)
@@ -113,7 +113,9 @@ def test_a_resumed_run_was_declared_when_it_began(tmp_path: Path) -> None:
     resumed = CheckpointFile(
         tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "declaration": "later"}
     )
-    resumed.load()
+    for _ in range(2):  # twice on that machine
+        resumed.load()
+        resumed.save(lambda: Checkpoint(2, [Run(0)], {"x": torch.ones(1)}))
     assert resumed.origin == {
         "hardware": {"name": "this / that"},
         "versions": {"torch": "1"},
@@ -183,3 +185,22 @@ def test_seeds_and_rules_may_change_after_an_interruption(
     assert len(list(begun.glob("*/*/run.json"))) == 5  # seed 3 is not lost
     gather(run_study(study, images, tmp_path / "whole", (1, 2, 4)).kept, tmp_path / "expected")
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
+
+
+def test_code_that_changes_meanwhile_is_nobody_elses(
+    study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the code was at the start has trained the runs, and names them."""
+    real, codes = Cores.run, ["before"]
+
+    def changing(self, task, items, shared, on_tick):
+        for result in real(self, task, items, shared, on_tick):
+            codes[0] = "after"
+            yield result
+
+    monkeypatch.setattr(trainer, "code_checksum", lambda: codes[0])
+    monkeypatch.setattr(Cores, "run", changing)
+    trained = run_study(study, images, tmp_path / "store")
+    assert codes == ["after"]
+    assert all((folder / "run.json").exists() for folder in trained.kept.values())
+    assert len(list(tmp_path.glob("store/*/*/run.json"))) == 4

@@ -135,6 +135,13 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
     write_json(tmp_path / "reports/training/cewl.json", {})
     with pytest.raises(StudyError, match=r"training/cewl\.json is damaged"):
         check_joining(study, "minimax", tmp_path)
+    write_json(tmp_path / "reports/training/cewl.json", {"parameters": study.variants["cewl"].model_dump(mode="json")})
+    lock = {"train@cewl": {"outs": [{"path": "runs/cewl", "md5": "new"}]}}
+    lock["evaluate@cewl"] = {"deps": [{"path": "runs/cewl", "md5": "old"}]}
+    write_json(tmp_path / "dvc.lock", {"stages": lock})
+    with pytest.raises(StudyError, match="cewl was trained since it was scored"):
+        check_joining(study, "minimax", tmp_path)
+    check_joining(study, "cewl", tmp_path)
     (tmp_path / "reports/metrics/non_saturating.csv").unlink()
     with pytest.raises(StudyError, match="non_saturating have none"):
         check_joining(study, "cewl", tmp_path)
@@ -144,7 +151,7 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
     ("stage", "change", "told"),
     [
         ("evaluate@minimax", {"changed outs": {"reports/metrics/minimax.csv": "modified"}}, "minimax.csv is modified"),
-        ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, "runs/minimax is modified"),
+        ("classify", {"changed deps": {"params.yaml": {"classify.lr": "modified"}}}, "params.yaml, classify.lr, is"),
         ("evaluate@minimax", {"changed deps": {"gan/metrics.py": "modified"}}, "gan/metrics.py is modified"),
         (
             "evaluate@minimax",
@@ -154,7 +161,8 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         ("download", {"changed deps": {"params.yaml": {"data.name": "modified"}}}, "params.yaml, data.name, is"),
         ("train@minimax", {"changed outs": {"reports/history/minimax.csv": "modified"}}, "history/minimax.csv is"),
         ("floor", {"changed outs": {"reports/floor.json": "modified"}}, "reports/floor.json is modified"),
-        # As in a fresh clone, where an objective was added.
+        # As in a clone that has other runs, or none, and a new objective.
+        ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, ""),
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "deleted", "data": "deleted"}}, ""),
         ("train@minimax", {"changed deps": {"gan/objectives.py": "modified"}}, ""),
         ("train@minimax", {"changed outs": {"runs/minimax": "not in cache"}}, ""),
