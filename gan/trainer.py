@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, terms, training
-from gan.checkpoints import CheckpointFile, unfinished
+from gan.checkpoints import CheckpointFile, remove_unfinished, unfinished
 from gan.cluster import Cluster
 from gan.files import sources_checksum
 from gan.progress import progress
@@ -99,10 +99,14 @@ def train_variant(
     shares = [*begun, *populations(afresh, crew, compute)]
     saved_in = None if compute.engine == "ray" else checkpoints
     task = Task(variant, images, tuple(quantiles), crew.device, compute, saved_in, declaration)
-    with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
-        for trained in crew.run(train_population, shares, task, tick):
-            for run, origin in trained:
-                runs.keep(run, places[run.seed], origin)
+    try:
+        with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
+            for trained in crew.run(train_population, shares, task, tick):
+                for run, origin in trained:
+                    runs.keep(run, places[run.seed], origin)
+    except BaseException:
+        remove_unfinished(checkpoints)  # a full disk's room is dear
+        raise
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
 

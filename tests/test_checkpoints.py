@@ -204,3 +204,21 @@ def test_code_that_changes_meanwhile_is_nobody_elses(
     assert codes == ["after"]
     assert all((folder / "run.json").exists() for folder in trained.kept.values())
     assert len(list(tmp_path.glob("store/*/*/run.json"))) == 4
+
+
+def test_a_worker_that_is_ended_in_a_write_leaves_nothing(
+    study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full for another one."""
+
+    class Ending(Cores):
+        def run(self, task, items, shared, on_tick):
+            shared.checkpoints.mkdir(parents=True)
+            (shared.checkpoints / ".x.checkpoint.part").write_bytes(b"half")
+            yield from ()
+            raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setattr(trainer, "local_crew", lambda compute: Ending(2))
+    with pytest.raises(OSError, match="No space left"):
+        run_study(study, images, tmp_path / "store")
+    assert not list(tmp_path.rglob(".*.part"))
