@@ -73,12 +73,6 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
     return found
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what workers that were ended in the middle of a write have left in `folder`."""
-    for leftover in folder.glob(".*.part"):
-        leftover.unlink()
-
-
 def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
     try:
         return unpack(read_sealed(path))

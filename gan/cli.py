@@ -107,7 +107,7 @@ def load(
     seeds: Annotated[int, typer.Option(min=1)] = 10,
     folder: Annotated[Path, typer.Option(help="Scratch copy, made anew")] = Path(".scratch/load"),
 ) -> None:
-    """Measure what a large study of tiny runs costs; written to reports/load.json (an hour)."""
+    """Measure what a large study of tiny runs costs; written to reports/load.json (hours)."""
     from gan.files import write_json
     from gan.load import measure
 

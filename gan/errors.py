@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import typer
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # In torch's RuntimeErrors: a processor's memory, a GPU's.
 _FULL_MEMORY = ("can't allocate memory", "out of memory")
 
@@ -52,7 +52,7 @@ def run(command: "Callable[..., None] | typer.Typer") -> None:
             raise
         _exit(f"memory is full: set compute.workers or compute.population lower, or make networks smaller ({told})")
     except OSError as error:
-        remedy = ": free some space, then run it again" if error.errno in _FULL else ""
+        remedy = ": free some space, then run it again" if error.errno in _FULL_DISK else ""
         _exit(f"{error.filename or 'the system'}: {error.strerror or error}{remedy}")
 
 

@@ -24,7 +24,7 @@ def write(path: Path, content: bytes | str) -> None:
 
     An OSError names `path`. What a killed process leaves is overwritten by the next write, and no tool looks at it.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = part(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -38,6 +38,17 @@ def write(path: Path, content: bytes | str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def part(path: Path) -> Path:
+    """Where a file is made before it takes its place; git and DVC ignore such names."""
+    return path.with_name(f".{path.name}.part")
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were ended in the middle of a write have left in `folder`."""
+    for leftover in folder.glob(".*.part"):
+        leftover.unlink()
 
 
 def write_sealed(path: Path, content: bytes) -> None:

@@ -22,7 +22,7 @@ import pandas as pd
 from filelock import FileLock
 
 from gan.errors import StudyError
-from gan.files import read_json
+from gan.files import part, read_json
 from gan.pipeline import end_with_pipeline
 from gan.study import Study, load_study
 
@@ -188,8 +188,8 @@ def _store(root: Path) -> tuple[str, Path | None]:
 
 def _create(store: Path) -> None:
     """Make an empty store that is there whole or not at all: MLflow can't mend one that it was killed in making."""
-    making = store.with_name(f".{store.name}.part")
-    for leftover in store.parent.glob(f"{making.name}*"):
+    making = part(store)
+    for leftover in store.parent.glob(f"{making.name}*"):  # its journal, too
         leftover.unlink()
     MlflowClient(f"sqlite:///{making.resolve().as_posix()}").search_experiments()
     making.replace(store)

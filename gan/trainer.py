@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan import networks, objectives, optimizers, pixels, randomness, recording, runs, terms, training
-from gan.checkpoints import CheckpointFile, remove_unfinished, unfinished
+from gan.checkpoints import CheckpointFile, unfinished
 from gan.cluster import Cluster
-from gan.files import sources_checksum
+from gan.files import remove_parts, sources_checksum
 from gan.progress import progress
 from gan.workers import Crew, Tick, describe_hardware, divide, local_crew, versions
 
@@ -105,7 +105,7 @@ def train_variant(
                 for run, origin in trained:
                     runs.keep(run, places[run.seed], origin)
     except BaseException:
-        remove_unfinished(checkpoints)  # a full disk's room is dear
+        remove_parts(checkpoints)  # a full disk's room is dear
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, crew.workers)

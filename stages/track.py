@@ -48,7 +48,7 @@ def _update(variants: list[str] | None, seconds: float | None) -> str:
     except OSError as error:
         return str(error)
     if child.returncode:
-        return (child.stderr or "it was killed").splitlines()[-1]
+        return (child.stderr.strip() or "it was killed").splitlines()[-1]
     print(child.stdout.strip())
     return ""
 

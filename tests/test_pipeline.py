@@ -3,7 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from conftest import ROOT
@@ -13,6 +15,7 @@ from gan.classifier import load_classifiers
 from gan.files import read_json
 from gan.study import load_study
 from gan.trainer import TRAINING_SOURCES
+from stages.evaluate import SCORING_SOURCES
 
 PIPELINE = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
@@ -74,9 +77,10 @@ def test_dependencies_are_the_import_closure(name: str) -> None:
     assert f"stages/{name}.py" in STAGES[name]["deps"]
 
 
-def test_the_training_code_is_what_the_training_stage_depends_on() -> None:
-    sources = {f"gan/{Path(str(module.__file__)).name}" for module in TRAINING_SOURCES}
-    assert sources == {dep for dep in STAGES["train"]["deps"] if dep.startswith("gan/")}
+@pytest.mark.parametrize(("stage", "modules"), [("train", TRAINING_SOURCES), ("evaluate", SCORING_SOURCES)])
+def test_the_code_that_is_watched_is_what_the_stage_depends_on(stage: str, modules: Iterable[ModuleType]) -> None:
+    sources = {f"gan/{Path(str(module.__file__)).name}" for module in modules}
+    assert sources == {dep for dep in STAGES[stage]["deps"] if dep.startswith("gan/")}
 
 
 def test_every_parameter_is_some_stages() -> None:
