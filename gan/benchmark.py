@@ -24,14 +24,13 @@ from torch import Tensor
 from gan import training, tutorial
 from gan.files import read_json, write_json
 from gan.networks import Architecture
-from gan.trainer import MOST_ON_A_CORE
 from gan.workers import Cores, Crew, Tick, describe_hardware, divide, versions
 
 if TYPE_CHECKING:
     from gan.study import Variant
 
 MIB = 2**20
-SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 SIZED_STEPS = 200  # of the curve against population size
 WARM_UP = 640  # images that are trained on before the clock starts: libraries choose their kernels at first use
 SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # of the products whose rate is taken, the better one
@@ -67,7 +66,7 @@ def measure(
     gpu = crew.device == "cuda"
     runs, epochs = (30, 20) if gpu else (6 * crew.workers, 1)
     tutored = 2 if gpu else min(runs, 12)
-    shares = divide(range(runs), crew.workers, runs if gpu else MOST_ON_A_CORE)
+    shares = divide(range(runs), crew.workers, runs if gpu else 1)
     recipe = variant.model_copy(update={"epochs": epochs, "snapshots": ()})
     pixels = images[0].numel()
     operations, moved = operations_per_step(variant, pixels), bytes_per_step(variant, pixels)
@@ -105,9 +104,11 @@ def measure(
                 "engine_peak": sum(sorted((part.peak_bytes for part in trained), reverse=True)[: crew.workers]) / MIB,
             }
         )
-    say("cost and memory against the size of a population")
     few = images[: SIZED_STEPS * variant.batch_size]
-    sizes = curve(variant, few, crew.device)
+    sizes = []
+    if gpu:
+        say("cost and memory against the size of a population")
+        sizes = curve(variant, few, crew.device)
     spread = {name: _spread([each[name] for each in rounds]) for name in rounds[0]}
     return {
         "hardware": describe_hardware(crew.device),
@@ -143,17 +144,17 @@ def measure(
         "ratio_to_tutorial": spread["ratio_to_tutorial"],
         "ratio_to_floor": spread["ratio_to_floor"],
         "sizes": sizes,
-        "mib_per_run": _slope(sizes),
+        "mib_per_run": _slope(sizes) if sizes else None,
         "predicted_mib_per_run": training.memory_per_run(variant, len(few), pixels) / MIB,
     }
 
 
 def curve(variant: "Variant", images: Tensor, device: str) -> list[dict[str, float]]:
-    """Seconds per run and step, and peak memory in MiB, of populations of growing size on one core or GPU."""
+    """Seconds per run and step, and peak memory in MiB, of populations of growing size on one GPU."""
     points = []
     recipe = variant.model_copy(update={"epochs": 1, "snapshots": ()})
     steps = -(-len(images) // variant.batch_size)
-    for runs in SIZES[device]:
+    for runs in SIZES:
         # A process of its own, for a process's peak never falls.
         (timed,) = Cores(1).run(_train, [range(runs)], (recipe, images, device), _silent)
         seconds = (timed.end - timed.begin) / (runs * steps)

@@ -3,7 +3,7 @@
 import statistics
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from gan import runs, tutorial
 from gan.networks import Perceptrons
-from gan.objectives import OBJECTIVES, probability
+from gan.objectives import OBJECTIVES
 from gan.optimizers import OPTIMIZERS
 from gan.pixels import scale
 from gan.progress import progress
@@ -34,11 +34,10 @@ def measure(
     variant: "Variant", settings: "Mechanism", folder: Path, images: Tensor, crew: Crew
 ) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
     """All measurements, fit for JSON; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
-    tasks = [(epoch, loss) for epoch in settings.epochs for loss in LOSSES]
+    tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
     flat = scale(images.flatten(1).to(crew.device))
-    shared = (variant, settings.seeds, folder, flat)
     with progress("mechanism", len(tasks), "discriminators") as tick:
-        found = [row for rows in crew.run(_fresh_discriminator, tasks, shared, tick) for row in rows]
+        found = [row for rows in crew.run(_fresh_discriminator, tasks, (variant, folder, flat), tick) for row in rows]
     found.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
     return {
         "fresh_discriminator": found,
@@ -49,44 +48,41 @@ def measure(
 
 
 def _fresh_discriminator(
-    shared: tuple["Variant", Sequence[int], Path, Tensor], task: tuple[int, str], tick: Tick
+    shared: tuple["Variant", Path, Tensor], task: tuple[int, int, str], tick: Tick
 ) -> list[dict[str, Any]]:
-    variant, seeds, folder, images = shared
-    epoch, loss = task
-    states = [runs.load_generator(folder, seed, epoch) for seed in seeds]
-    rows = fresh_discriminator(variant, seeds, states, images, loss)
+    variant, folder, images = shared
+    seed, epoch, loss = task
+    rows = fresh_discriminator(variant, seed, runs.load_generator(folder, seed, epoch), images, loss)
     tick(1)
     return [{"epoch": epoch, **row} for row in rows]
 
 
 def fresh_discriminator(
-    variant: "Variant", seeds: Sequence[int], generators: Sequence[dict[str, np.ndarray]], images: Tensor, loss: str
+    variant: "Variant", seed: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
 ) -> list[dict[str, Any]]:
-    """Train a new discriminator for an epoch against each frozen generator (as Arjovsky & Bottou 2017, figure 2).
+    """Train a new discriminator for an epoch against a frozen generator (as Arjovsky & Bottou 2017, figure 2).
 
-    A row per seed and kept step: the norm of the gradient that `loss` gives to the generator, the mean of D(G(z)) over
+    A row per kept step: the norm of the gradient that `loss` gives to the generator, the mean of D(G(z)) over
     the batch it is taken on, the discriminator's loss and its accuracy on the step's images. `images` is
     `[image, pixel]` in [-1, 1]. Whatever the loss, a seed's discriminator is trained on the same images alike.
     """
     still = variant.generator_optimizer.model_copy(update={"lr": 0.0})
     recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": still})
-    population = Population(recipe, seeds, images)
-    for run, state in enumerate(generators):
-        population.generator.load(run, {name: torch.from_numpy(part) for name, part in state.items()})
+    population = Population(recipe, [seed], images)
+    population.generator.load(0, {name: torch.from_numpy(part) for name, part in generator.items()})
     population.epoch()
     log, size = population.log, min(variant.batch_size, len(images))
     steps = len(images) // size
     real, fake = (log[name][:, : steps * size].unflatten(1, (steps, size)) for name in ("real_logits", "fake_logits"))
     measured = {
         "gradient_norm": log["generator_gradient_norm"],
-        "fake_probability": probability(fake).mean(2),
+        "fake_probability": torch.sigmoid(fake).mean(2),
         "discriminator_loss": log["discriminator_loss"],
         "accuracy": ((real > 0).float().mean(2) + (fake < 0).float().mean(2)) / 2,
     }
     kept = sorted({round(step) for step in np.geomspace(1, steps, SHARES_OF_STEPS)})
     return [
-        {"loss": loss, "seed": seed, "step": step, **{name: of[run, step - 1].item() for name, of in measured.items()}}
-        for run, seed in enumerate(seeds)
+        {"loss": loss, "seed": seed, "step": step, **{name: of[0, step - 1].item() for name, of in measured.items()}}
         for step in kept
     ]
 
@@ -108,7 +104,7 @@ def perfect_generator(variant: "Variant", seed: int, images: Tensor) -> dict[str
     judged = []
     for real, fake in halves:
         real_logits, fake_logits = (network(images[chosen].unsqueeze(0))[1].squeeze(-1) for chosen in (real, fake))
-        judged.append(probability(fake_logits.detach()).mean().item())
+        judged.append(torch.sigmoid(fake_logits.detach()).mean().item())
         loss = OBJECTIVES["non_saturating"].discriminator(real_logits, fake_logits, variant.real_label)
         for target, part in zip(targets, torch.autograd.grad(loss.sum(), network.leaves), strict=True):
             target.copy_(part)

@@ -15,10 +15,6 @@ from torch import Tensor
 
 _aten = torch.ops.aten
 
-# Kernels work on full vector registers, then on the remainder with other instructions. Rows without remainder are
-# updated with the same rounding wherever a run lies.
-_VECTOR = 64
-
 
 @dataclass(frozen=True)
 class Architecture:
@@ -30,15 +26,14 @@ class Architecture:
 
     @property
     def size(self) -> int:
-        """Numbers in one run's row: all weights and biases, filled up to whole vector registers."""
-        used = sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.widths))
-        return used + -used % _VECTOR
+        """Numbers in one run's row: all weights and biases."""
+        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.widths))
 
     def layers(self, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Views into `rows` `[run, size]`: each layer's weights `[run, in, out]` and biases `[run, 1, out]`."""
         shapes = [shape for inputs, outputs in pairwise(self.widths) for shape in ((inputs, outputs), (1, outputs))]
         sizes = [first * second for first, second in shapes]
-        parts = rows[:, : sum(sizes)].split(sizes, 1)
+        parts = rows.split(sizes, 1)
         views = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
         return list(zip(views[::2], views[1::2], strict=True))
 
@@ -75,10 +70,7 @@ class Perceptrons:
         for hidden_weight, hidden_bias in layers:
             hidden = torch.baddbmm(hidden_bias, hidden, hidden_weight)
             hidden = torch.nn.functional.leaky_relu(hidden, self.architecture.negative_slope)
-        if weight.shape[2] == 1:  # as in `Pass.forward`
-            output = (hidden * weight.transpose(1, 2)).sum(-1, keepdim=True) + bias
-        else:
-            output = torch.baddbmm(bias, hidden, weight)
+        output = torch.baddbmm(bias, hidden, weight)
         return hidden, output.tanh() if self.architecture.bounded else output
 
     def finite(self) -> Tensor:
@@ -127,7 +119,6 @@ class Pass:
         self._gradients = None if gradient is None else network.architecture.layers(gradient)
         self._outputs = [inputs, *map(memory, hidden), memory(last) if output is None else output]
         self._pulls = [memory(inputs.shape[2]) if to_inputs else None, *map(memory, hidden)]
-        self._products = memory((inputs.shape[2], *hidden)[-1]) if last == 1 else None
         # Making a view takes as long as a small operation, so the step's are made here.
         self._weights_transposed = [weight.transpose(1, 2) for weight, _ in network.layers]
         self._outputs_transposed = [x.transpose(1, 2) for x in self._outputs]
@@ -140,12 +131,7 @@ class Pass:
         """The network's output for what `inputs` holds now, `[run, batch, out]`."""
         for place, (weight, bias) in enumerate(self._layers):
             x, out = self._outputs[place : place + 2]
-            if weight.shape[2] == 1:
-                # A product with a single column rounds differently for one run than for many; this sum does not.
-                products = torch.mul(x, self._weights_transposed[place], out=self._products)
-                torch.sum(products, -1, keepdim=True, out=out).add_(bias)
-            else:
-                torch.baddbmm(bias, x, weight, out=out)
+            torch.baddbmm(bias, x, weight, out=out)
             if place < len(self._layers) - 1:
                 torch.nn.functional.leaky_relu_(out, self._architecture.negative_slope)
             elif self._architecture.bounded:
@@ -161,21 +147,13 @@ class Pass:
             _aten.tanh_backward.grad_input(pull, self.output, grad_input=pull)
         for place in reversed(range(len(self._layers))):
             x, weight, back = self._outputs[place], self._weights_transposed[place], self._pulls[place]
-            single = weight.shape[1] == 1
             if self._gradients is not None:
                 weight_gradient, bias_gradient = self._gradients[place]
-                if single:
-                    products = torch.mul(x, pull, out=self._products)
-                    torch.sum(products, 1, keepdim=True, out=weight_gradient.transpose(1, 2))
-                else:
-                    torch.bmm(self._outputs_transposed[place], pull, out=weight_gradient)
+                torch.bmm(self._outputs_transposed[place], pull, out=weight_gradient)
                 torch.sum(pull, 1, keepdim=True, out=bias_gradient)
             if back is None:
                 break
-            if single:
-                torch.mul(pull, weight, out=back)
-            else:
-                torch.bmm(pull, weight, out=back)
+            torch.bmm(pull, weight, out=back)
             if place > 0:
                 # The sign of the output is the sign of what entered the activation.
                 _aten.leaky_relu_backward.grad_input(back, x, self._architecture.negative_slope, True, grad_input=back)

@@ -1,8 +1,6 @@
 """The adversarial objectives: logits in, one loss per run out.
 
-Logits have shape `[run, batch]`, losses `[run]`; each player minimises its own. A run's loss has the same bits
-whatever the number of runs beside it, so the element-wise functions here are those whose result does not depend
-on an element's place in memory.
+Logits have shape `[run, batch]`, losses `[run]`; each player minimises its own.
 """
 
 from collections.abc import Callable
@@ -11,19 +9,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-_VECTOR = 64
-
-
-def probability(logits: Tensor) -> Tensor:
-    """D = sigmoid(logit), of the shape of `logits`.
-
-    torch.sigmoid rounds differently in the remainder that does not fill a vector register, so the batch is padded
-    to full registers: a value must not depend on how many runs are computed together.
-    """
-    batch = logits.shape[-1]
-    rest = batch % _VECTOR
-    return torch.sigmoid(F.pad(logits, (0, _VECTOR - rest)))[..., :batch] if rest else torch.sigmoid(logits)
 
 
 def binary_cross_entropy(probabilities: Tensor, label: float) -> Tensor:
@@ -53,14 +38,14 @@ class Objective:
 
 
 def softplus(logits: Tensor) -> Tensor:
-    """log(1 + exp(l)) as -log sigmoid(-l), which neither overflows nor rounds by an element's place, as F.softplus."""
+    """log(1 + exp(l)) as -log sigmoid(-l), which is exact for large l, too; F.softplus returns l itself above 20."""
     return -F.logsigmoid(-logits)
 
 
 def discriminator_cross_entropy(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
     """-E log D(x) - E log(1 - D(G(z))), Goodfellow et al. 2014, as two BCELoss terms on probabilities."""
-    real = binary_cross_entropy(probability(real_logits), real_label)
-    return real + binary_cross_entropy(probability(fake_logits), 0.0)
+    real = binary_cross_entropy(torch.sigmoid(real_logits), real_label)
+    return real + binary_cross_entropy(torch.sigmoid(fake_logits), 0.0)
 
 
 def discriminator_cross_entropy_logits(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
@@ -70,7 +55,7 @@ def discriminator_cross_entropy_logits(real_logits: Tensor, fake_logits: Tensor,
 
 def generator_minimax(fake_logits: Tensor) -> Tensor:
     """E log(1 - D(G(z))), the generator's share of the value function (Goodfellow et al. 2014, eq. 1)."""
-    return -binary_cross_entropy(probability(fake_logits), 0.0)
+    return -binary_cross_entropy(torch.sigmoid(fake_logits), 0.0)
 
 
 def generator_minimax_logits(fake_logits: Tensor) -> Tensor:
@@ -83,13 +68,13 @@ def generator_minimax_rescaled(fake_logits: Tensor) -> Tensor:
 
     It has the size of the non-saturating gradient and the sample weighting of minimax.
     """
-    mean = probability(fake_logits).mean(-1).detach().clamp_min(torch.finfo(fake_logits.dtype).tiny)
+    mean = torch.sigmoid(fake_logits).mean(-1).detach().clamp_min(torch.finfo(fake_logits.dtype).tiny)
     return (1 - mean) / mean * generator_minimax_logits(fake_logits)
 
 
 def generator_non_saturating(fake_logits: Tensor) -> Tensor:
     """-E log D(G(z)), BCELoss of generated images against label 1 (Goodfellow et al. 2014, section 3)."""
-    return binary_cross_entropy(probability(fake_logits), 1.0)
+    return binary_cross_entropy(torch.sigmoid(fake_logits), 1.0)
 
 
 def generator_non_saturating_logits(fake_logits: Tensor) -> Tensor:
@@ -99,7 +84,7 @@ def generator_non_saturating_logits(fake_logits: Tensor) -> Tensor:
 
 def generator_label_zero(fake_logits: Tensor) -> Tensor:
     """BCELoss of generated images against label 0 (claim T1): -E log(1 - D(G(z))), minimax with its sign lost."""
-    return binary_cross_entropy(probability(fake_logits), 0.0)
+    return binary_cross_entropy(torch.sigmoid(fake_logits), 0.0)
 
 
 def discriminator_cewl(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:

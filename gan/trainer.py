@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 TRAINING_SOURCES = (networks, objectives, optimizers, pixels, randomness, recording, terms, training)
 
-# Beyond as many runs a core gains nothing from training them side by side.
-MOST_ON_A_CORE = 8
-
 # Of a GPU's free memory; the rest is for libraries and for what an allocator can't use.
 MEMORY_SHARE = 0.8
 
@@ -112,12 +109,10 @@ def train_variant(
 
 
 def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Sequence[int]]:
-    """The seeds in shares that are trained side by side, one share at a time on each worker."""
-    if compute.population != "auto":
-        most = compute.population
-    else:
-        most = MOST_ON_A_CORE if crew.device == "cpu" else max(1, len(seeds))
-    return divide(seeds, crew.workers, most)
+    """The seeds in shares that are trained side by side, one share at a time on each worker; on a CPU each alone."""
+    if crew.device == "cpu":
+        return [[seed] for seed in seeds]
+    return divide(seeds, crew.workers, max(1, len(seeds)) if compute.population == "auto" else compute.population)
 
 
 def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> list[tuple[training.Run, dict[str, Any]]]:

@@ -1,9 +1,10 @@
 """Training a population of GANs side by side: a variant, seeds and images in, trained runs out.
 
-Runs share nothing but the step in which they are computed. On a processor every random draw of a run comes from a
-generator of its own, one per purpose, so seed k has the same initial weights, order of images and latents in every
-variant, and on one kind of processor the same trained weights whatever population it is trained in. On a GPU the
-latents are drawn there, for the whole population at once.
+Runs share nothing but the step in which they are computed. On a CPU every random draw of a run comes from a generator
+of its own, one per purpose, so seed k has the same initial weights, order of images and latents in every variant. A
+CPU trains each run as a population of its own: kernels for one matrix and for a stack of several may round
+differently, so a run's bits can't depend on other runs if there are none beside it. On a GPU runs are stacked, and the
+latents are drawn there for the whole population at once.
 """
 
 import time
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from gan.networks import Architecture, Pass, Perceptrons
-from gan.objectives import OBJECTIVES, Objective, probability
+from gan.objectives import OBJECTIVES, Objective
 from gan.optimizers import OPTIMIZERS
 from gan.pixels import scale
 from gan.randomness import random_generator
@@ -362,13 +363,16 @@ def train(
 ) -> list[Run]:
     """Train the given seeds side by side on `images` (uint8 `[image, height, width]`) and return their runs in order.
 
-    `quantiles` are those of the fake logits that the history keeps. `on_epoch` is called with the number of runs
-    after every epoch. A run whose losses, gradient or weights stop being finite fails; the others go on unaffected.
-    What `saver` has kept of this population is not computed again, and the result is the same to the last bit.
+    On a CPU there is one seed: its bits must not depend on what lies beside it in memory. `quantiles` are those of the
+    fake logits that the history keeps. `on_epoch` is called with the number of runs after every epoch. A run whose
+    losses, gradient or weights stop being finite fails; the others go on unaffected. What `saver` has kept of this
+    population is not computed again, and the result is the same to the last bit. ValueError for several seeds on a CPU.
     """
     # A saturated generator's gradients decay into denormal numbers, which cost a processor hundreds of cycles each
     # and lie thirty orders of magnitude below Adam's epsilon.
     torch.set_flush_denormal(True)
+    if torch.device(device).type == "cpu" and len(seeds) != 1:
+        raise ValueError(f"a CPU trains one run at a time, not the {len(seeds)} seeds {list(seeds)}")
     started = time.perf_counter()
     population = Population(variant, seeds, scale(images.flatten(1).to(device)))
     done, runs = 0, [Run(seed) for seed in seeds]
@@ -406,8 +410,8 @@ def _measure(log: dict[str, Tensor], quantiles: Sequence[float]) -> dict[str, Te
     measured = {
         "discriminator_loss": log["discriminator_loss"].mean(1),
         "generator_loss": log["generator_loss"].mean(1),
-        "real_probability": probability(log["real_logits"]).mean(1),
-        "fake_probability": probability(log["fake_logits"]).mean(1),
+        "real_probability": torch.sigmoid(log["real_logits"]).mean(1),
+        "fake_probability": torch.sigmoid(log["fake_logits"]).mean(1),
         "discriminator_accuracy": (log["real_logits"] > 0).float().mean(1) / 2
         + (log["fake_logits"] < 0).float().mean(1) / 2,
         "generator_gradient_norm": log["generator_gradient_norm"].mean(1),

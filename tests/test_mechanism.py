@@ -25,8 +25,12 @@ def generators(variant: Variant, images: torch.Tensor) -> list[dict[str, np.ndar
 
 
 def measured(variant: Variant, images: torch.Tensor, loss: str) -> dict[tuple[int, int], dict]:
-    rows = fresh_discriminator(variant, SEEDS, generators(variant, images), scale(images.flatten(1)), loss)
-    return {(row["seed"], row["step"]): row for row in rows}
+    scaled = scale(images.flatten(1))
+    return {
+        (row["seed"], row["step"]): row
+        for seed, generator in zip(SEEDS, generators(variant, images), strict=True)
+        for row in fresh_discriminator(variant, seed, generator, scaled, loss)
+    }
 
 
 def test_both_losses_are_measured_on_the_same_networks(variant: Variant, images: torch.Tensor) -> None:
@@ -107,8 +111,8 @@ def test_peak_counts_what_lives_at_a_time() -> None:
 
 def test_the_record_has_every_seed_and_epoch(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
     variant = study.variants["non_saturating"]
-    trained = train(variant, SEEDS, images, (0.5,), "cpu", lambda done: None)
-    for run in trained:
+    for seed in SEEDS:
+        (run,) = train(variant, [seed], images, (0.5,), "cpu", lambda done: None)
         runs.keep(run, tmp_path / "kept" / str(run.seed), {})
     runs.gather({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
     settings = study.mechanism.model_copy(update={"epochs": (1, 2), "seeds": tuple(SEEDS), "steps": 2})

@@ -26,15 +26,16 @@ def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained
 
 
 def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
-    for workers, population in ((1, 3), (1, 2), (2, "auto"), (2, 1)):
+    """On shapes as small and odd as libraries round differently from those of the study's recipe."""
+    odd = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
+    for workers, population in ((1, 3), (2, "auto")):
         torch.set_num_threads(workers)  # what the caller's process has is not the workers'
         name = f"{workers}-{population}"
-        trained = train(study, images, tmp_path / name, workers=workers, population=population)
+        trained = train(study, images, tmp_path / name, workers=workers, population=population, **odd)
         assert trained.workers == workers
         gather(trained.kept, tmp_path / f"runs-{name}")
-    first, *others = (contents(folder) for folder in tmp_path.glob("runs-*"))
-    assert len(others) == 3
-    assert all(other == first for other in others)
+    first, second = (contents(folder) for folder in tmp_path.glob("runs-*"))
+    assert second == first
     assert len(first) == 3 * 3
 
 
