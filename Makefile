@@ -4,8 +4,6 @@ DATA ?= digits
 PORT ?= 5000
 # Not from the environment, where some shells keep this machine's name under HOST.
 HOST = 127.0.0.1
-VARIANTS ?= 300
-SEEDS ?= 10
 BIN := .venv/bin
 # The stages call `python`, and it is to be this one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -14,7 +12,7 @@ export DVC_NO_ANALYTICS := true
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help study variant quick pilot bench load ui sync test test-slow faults format lock clean
+.PHONY: help study variant quick pilot bench ui sync test test-slow faults format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +41,6 @@ pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scra
 bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
 	@$(BIN)/dvc repro download
 	@$(BIN)/python -m gan bench
-
-load: .venv/ready  ## What do VARIANTS x SEEDS of one tiny epoch cost, from DVC to MLflow's page? (hours)
-	@$(BIN)/python -m gan load --variants $(VARIANTS) --seeds $(SEEDS)
 
 ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or HOST and PORT)
 	-@$(BIN)/python -m stages.track --strict

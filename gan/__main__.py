@@ -1,5 +1,5 @@
 """`python -m gan` is the `gan` command."""
 
-from gan.cli import main
+from gan.commands.app import main
 
 main()

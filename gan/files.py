@@ -3,11 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from functools import reduce
 from operator import getitem
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gan.errors import StudyError
@@ -100,11 +98,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sources_checksum(modules: Iterable[ModuleType]) -> str:
-    """SHA-256 of modules' source files, as they are now."""
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(str(module.__file__)).read_bytes())
+def room_checksum(room: str) -> str:
+    """SHA-256, in hex, of the code that decides a room's numbers, as it is on disk now.
+
+    A room is a subpackage of `gan`. Its checksum is that of its files and of the ground that all rooms compute on.
+    """
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for path in (*sorted((package / room).glob("*.py")), package / "images.py", package / "seeding.py"):
+        digest.update(f"{path.name} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

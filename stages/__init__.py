@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from gan.pipeline import end_with_pipeline
+from gan.compute.pipeline import end_with_pipeline
 
 if sys.argv[0] == "-m":  # a stage is starting, and what it imports takes seconds
     end_with_pipeline()

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from gan import errors
-from gan.audit import audit, refuse_faults
+from gan.audit.recipes import check_study
+from gan.audit.record import audit, refuse_faults
 from gan.files import write_json
-from gan.study import load_study
+from gan.study.loading import load_study
 
 
 def main() -> None:
-    record = audit(load_study())
+    study = load_study()
+    check_study(study)
+    record = audit(study)
     refuse_faults(record)
     write_json(Path("reports/audit.json"), record)
 

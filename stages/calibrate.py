@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from gan import errors
-from gan.calibration import calibrate
+from gan.compute.executors import cores
 from gan.files import write_json
-from gan.study import load_study
-from gan.workers import cores
+from gan.stats.simulation import calibrate
+from gan.study.loading import load_study
 
 
 def main() -> None:

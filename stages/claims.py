@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from gan import errors
-from gan.claims import Evidence, ledger
+from gan.claims.ledger import Evidence, ledger
 from gan.files import read_json, write_json
-from gan.study import load_study
+from gan.study.loading import load_study
 
 
 def main() -> None:

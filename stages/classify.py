@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from gan import errors
-from gan.classifier import accuracy, save_classifiers, train_classifiers
-from gan.data import load
+from gan.compute.executors import local_crew
+from gan.evaluation.classifier import accuracy, save_classifiers, train_classifiers
 from gan.files import read_json
-from gan.pixels import scale
-from gan.study import load_study
-from gan.workers import local_crew
+from gan.images import load, scale
+from gan.study.loading import load_study
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from gan import declaration, errors
-from gan.comparison import compare, sensitivity
+from gan import errors
 from gan.files import write_json
-from gan.literature import beside_the_published
-from gan.spread import sources_of_spread
-from gan.study import load_study
+from gan.stats.comparison import compare, sensitivity
+from gan.stats.literature import beside_the_published
+from gan.stats.variance import sources_of_spread
+from gan.study import preregistration
+from gan.study.loading import load_study
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     settings = study.compare
     everything = pd.concat([pd.read_csv(reports / f"metrics/{name}.csv") for name in study.variants])
     metrics = everything[everything["variant"].isin(study.compared)]
-    found = compare(metrics, settings, declaration.checksum(study))
+    found = compare(metrics, settings, preregistration.checksum(study))
     pinned = {name: variant.pinned for name, variant in study.variants.items() if variant.pinned}
     found |= {
         "sensitivity": sensitivity(metrics, settings),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from gan import errors
-from gan.data import download
-from gan.study import load_study
+from gan.download import download
+from gan.study.loading import load_study
 
 
 def main() -> None:

@@ -2,19 +2,22 @@
 
 from pathlib import Path
 
-from gan import classifier, errors, evaluation, guard, metrics, pixels, randomness
-from gan.classifier import load_classifiers
-from gan.data import load
-from gan.evaluation import Judge, evaluate_variant, metrics_table, sample_grid, snapshots_table
-from gan.files import sources_checksum, write
-from gan.study import Study, load_study
-from gan.workers import local_crew
+from gan import errors
+from gan.compute import guards
+from gan.compute.executors import local_crew
+from gan.evaluation.classifier import load_classifiers
+from gan.evaluation.scoring import ForwardPasses, Scorer, evaluate_variant, metrics_table, sample_grid, snapshots_table
+from gan.files import room_checksum, write
+from gan.images import load
+from gan.study.loading import load_study
+from gan.study.schema import Study
+from gan.training import networks
 
-SCORING_SOURCES = (classifier, evaluation, metrics, pixels, randomness)
+PASSES = ForwardPasses(networks.generate, networks.reconstruct)
 
 
 def main(variant: str) -> None:
-    with guard.unchanged(lambda: (load_study().evaluate, sources_checksum(SCORING_SOURCES))):
+    with guards.unchanged(lambda: (load_study().evaluate, room_checksum("evaluation"))):
         _evaluate(load_study(), variant, Path("reports"))
 
 
@@ -22,9 +25,9 @@ def _evaluate(study: Study, variant: str, reports: Path) -> None:
     recipe = study.variant(variant)
     images, _ = load(Path("data"), "test")
     crew = local_crew(study.compute)
-    judge = Judge.of(load_classifiers(Path("models")), images, study.evaluate, crew.device)
-    scored = evaluate_variant(variant, recipe, Path("runs") / variant, judge, images.shape[-1], crew)
-    write(reports / f"metrics/{variant}.csv", metrics_table(scored, judge.other_names).to_csv(index=False))
+    scorer = Scorer.of(load_classifiers(Path("models")), images, study.evaluate, crew.device)
+    scored = evaluate_variant(variant, recipe, Path("runs") / variant, scorer, PASSES, crew)
+    write(reports / f"metrics/{variant}.csv", metrics_table(scored, scorer.other_names).to_csv(index=False))
     write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
     write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))
 

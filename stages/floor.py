@@ -3,22 +3,21 @@
 from pathlib import Path
 
 from gan import errors
-from gan.classifier import load_classifiers
-from gan.data import load
-from gan.evaluation import Judge
+from gan.evaluation.classifier import load_classifiers
+from gan.evaluation.metrics import SHARES, digit_shares
+from gan.evaluation.scoring import Scorer
 from gan.files import write_json
-from gan.metrics import SHARES, digit_shares
-from gan.pixels import scale
-from gan.study import load_study
+from gan.images import load, scale
+from gan.study.loading import load_study
 
 
 def main() -> None:
     study, data = load_study(), Path("data")
     train, _ = load(data, "train")
     test, labels = load(data, "test")
-    judge = Judge.of(load_classifiers(Path("models")), test, study.evaluate, "cpu")
+    scorer = Scorer.of(load_classifiers(Path("models")), test, study.evaluate, "cpu")
     images = train[: study.evaluate.images]
-    scores = judge.score(scale(images))
+    scores = scorer.score(scale(images))
     floor = {name: value for name, value in scores.items() if name not in SHARES}
     shares = digit_shares(labels.long())
     write_json(Path("reports/floor.json"), {"images": len(images), **floor, "digit_shares": shares})

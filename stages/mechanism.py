@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from gan import errors
-from gan.data import load
+from gan.claims.mechanism import measure
+from gan.compute.executors import local_crew
 from gan.files import write_json
-from gan.mechanism import measure
-from gan.study import load_study
-from gan.workers import local_crew
+from gan.images import load
+from gan.study.loading import load_study
 
 
 def main() -> None:

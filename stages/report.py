@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from gan import errors, report
-from gan.study import load_study
+from gan import errors
+from gan.reporting import document
+from gan.study.loading import load_study
 
 
 def main() -> None:
-    print(f"Report: {report.write(load_study(), Path())}")
+    print(f"Report: {document.write(load_study(), Path())}")
 
 
 if __name__ == "__main__":

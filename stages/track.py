@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from gan import errors
-from gan.patience import USUAL, Patience
-from gan.study import load_study
+from gan.study.loading import load_study
+from gan.tracking.time_budget import USUAL, Patience
 
 
 def main(
@@ -40,7 +40,7 @@ def main(
 def _update(variants: list[str] | None, seconds: float | None) -> str:
     """Why MLflow could not be brought up to date within so many seconds; empty if it was."""
     # A process of its own: nothing else is sure to end in time when a server or a locked file hangs.
-    command = [sys.executable, "-m", "gan.tracking", *(variants or [])]
+    command = [sys.executable, "-m", "gan.tracking.synchronise", *(variants or [])]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired as hang:

@@ -3,16 +3,20 @@
 import time
 from pathlib import Path
 
-from gan import declaration, errors, guard
-from gan.data import checksum, load
+from gan import errors
+from gan.audit.recipes import check_study
+from gan.compute import guards
+from gan.compute.store import common, gather, history_table
+from gan.compute.trainer import code_checksum, train_variant
 from gan.files import write, write_json
-from gan.runs import common, gather, history_table
-from gan.study import Study, Variant, load_study
-from gan.trainer import code_checksum, train_variant
+from gan.images import checksum, load
+from gan.study import preregistration
+from gan.study.loading import load_study
+from gan.study.schema import Study, Variant
 
 
 def main(variant: str) -> None:
-    with guard.unchanged(lambda: _rules(variant)), guard.alone(f"train-{variant}"):
+    with guards.unchanged(lambda: _rules(variant)), guards.alone(f"train-{variant}"):
         study = load_study()
         _train(study, variant, study.variant(variant))
 
@@ -23,15 +27,16 @@ def _rules(variant: str) -> object:
 
 
 def _train(study: Study, variant: str, recipe: Variant) -> None:
+    check_study(study)
     started, data = time.perf_counter(), Path("data")
     trained_on = checksum(data, "train")
     images, _ = load(data, "train")
     quantiles, store = study.train.quantiles, Path(".work/runs")
-    declared = declaration.checksum(study)
+    declared = preregistration.checksum(study)
     trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store, declared)
     records = gather(trained.kept, Path("runs") / variant)
     write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
-    shown = ("seed", "key", "status", "failure", "seconds", "declaration")
+    shown = ("seed", "key", "status", "failure", "seconds", "preregistration")
     record = {
         "variant": variant,
         "parameters": recipe.model_dump(mode="json"),

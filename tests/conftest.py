@@ -20,10 +20,11 @@ from ruamel.yaml import YAML
 from torch import nn
 from torchvision.datasets import MNIST
 
-from gan.networks import Perceptrons
-from gan.rehearsal import DVC, apply, environment, prepare
-from gan.study import Data, Study, Variant, load_study
-from gan.training import Run
+from gan.commands.rehearsal import DVC, apply, environment, prepare
+from gan.study.loading import load_study
+from gan.study.schema import Data, Study, Variant
+from gan.training.loop import Run
+from gan.training.networks import Perceptrons
 
 ROOT = Path(__file__).parent.parent
 SMALL = {

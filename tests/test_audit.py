@@ -12,15 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan import audit, cli, figures
-from gan.audit import PLAYERS, VIEWS, Losses, check_objective, compare, numerics
-from gan.equations import EQUATIONS
+from gan.audit import record as audit
+from gan.audit.equations import EQUATIONS
+from gan.audit.penalties import check_penalty
+from gan.audit.record import PLAYERS, VIEWS, Losses, check_objective, compare, numerics
+from gan.claims.identities import identities
+from gan.commands import app as cli
 from gan.errors import StudyError
-from gan.identities import identities
-from gan.objectives import OBJECTIVES, Objective
-from gan.penalties import check_penalty
-from gan.study import Study, Variant
-from gan.terms import TERMS, Scene, Term
+from gan.reporting import figures
+from gan.study.schema import Study, Variant
+from gan.training.losses import OBJECTIVES, Objective
+from gan.training.terms import TERMS, LossInputs, Term
 
 ONSET = 24 * math.log(2)  # from here on sigmoid is 1 in float32
 
@@ -270,27 +272,27 @@ def test_what_a_variant_adds_is_part_of_the_verdict() -> None:
     assert softer["discriminator"]["reason"] == "opposite directions on real images from logit 2.25 up"
 
 
-def slopes(scene: Scene, images: Tensor) -> Tensor:
+def slopes(inputs: LossInputs, images: Tensor) -> Tensor:
     points = images.detach().requires_grad_()
-    (gradients,) = torch.autograd.grad(scene.discriminate(points).sum(), points, create_graph=True)
+    (gradients,) = torch.autograd.grad(inputs.discriminate(points).sum(), points, create_graph=True)
     return gradients
 
 
-def normed_over_the_batch(scene: Scene) -> Tensor:
-    return (torch.linalg.vector_norm(slopes(scene, scene.real).flatten(1), dim=-1) - 1).square()
+def normed_over_the_batch(inputs: LossInputs) -> Tensor:
+    return (torch.linalg.vector_norm(slopes(inputs, inputs.real).flatten(1), dim=-1) - 1).square()
 
 
-def root_of_the_mean(scene: Scene) -> Tensor:
+def root_of_the_mean(inputs: LossInputs) -> Tensor:
     """As large for every batch of equal samples as it should be."""
-    return (slopes(scene, scene.real).square().sum(-1).mean(-1).sqrt() - 1).square()
+    return (slopes(inputs, inputs.real).square().sum(-1).mean(-1).sqrt() - 1).square()
 
 
-def summed(scene: Scene) -> Tensor:
-    return slopes(scene, scene.real).square().sum((-1, -2))
+def summed(inputs: LossInputs) -> Tensor:
+    return slopes(inputs, inputs.real).square().sum((-1, -2))
 
 
-def one_sided(scene: Scene) -> Tensor:
-    return (torch.linalg.vector_norm(slopes(scene, scene.real), dim=-1) - 1).relu().square().mean(-1)
+def one_sided(inputs: LossInputs) -> Tensor:
+    return (torch.linalg.vector_norm(slopes(inputs, inputs.real), dim=-1) - 1).relu().square().mean(-1)
 
 
 @pytest.mark.parametrize("name", [name for name, term in TERMS.items() if term.player == "discriminator"])
@@ -311,7 +313,7 @@ def test_penalties_are_per_sample(name: str) -> None:
         ("mine", root_of_the_mean, "of three samples it is"),
     ],
 )
-def test_a_wrong_penalty_is_caught(name: str, wrong: Callable[[Scene], Tensor], part: str) -> None:
+def test_a_wrong_penalty_is_caught(name: str, wrong: Callable[[LossInputs], Tensor], part: str) -> None:
     entry = check_penalty(name, Term(wrong, player="discriminator"))
     assert entry["holds"] is False
     assert any(fault.startswith(name) and part in fault for fault in entry["faults"]), entry["faults"]
@@ -391,7 +393,7 @@ def test_the_command_ends_on_a_planted_loss_in_one_line(
     study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = study.model_copy(update={"variants": {"minimax": study.variants["minimax"]}})
-    monkeypatch.setattr("gan.study.load_study", lambda: one)
+    monkeypatch.setattr("gan.study.schema.load_study", lambda: one)
     cli.audit()
     monkeypatch.setitem(OBJECTIVES, "minimax", PLANTED["minimax that is BCE to label 1"][1])
     with pytest.raises(StudyError, match=r"minimax: the generator's gradient .* but that of non_saturating") as caught:

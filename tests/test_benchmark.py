@@ -7,11 +7,11 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan.benchmark import bytes_per_step, keep, measure, operations_per_step, table
+from gan.commands.benchmark import bytes_per_step, keep, measure, operations_per_step, table
+from gan.compute.executors import Cores
 from gan.files import read_json
-from gan.study import Study, Variant
-from gan.training import Population
-from gan.workers import Cores
+from gan.study.schema import Study, Variant
+from gan.training.population import Population
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gan import calibration
-from gan.calibration import Scenario, calibrate, draw, judge, levels, scenarios, summarise
-from gan.comparison import compare
-from gan.contrasts import decide
 from gan.errors import StudyError
-from gan.study import Study
+from gan.stats import simulation as calibration
+from gan.stats.comparison import compare
+from gan.stats.contrasts import decide
+from gan.stats.simulation import Scenario, calibrate, draw, judge, levels, scenarios, summarise
+from gan.study.schema import Study
 
 SEEDS = 12
 

@@ -7,19 +7,20 @@ import pytest
 import torch
 from conftest import contents, same
 
-from gan import trainer
-from gan.checkpoints import CheckpointFile, pack, unfinished, unpack
+from gan.compute import trainer
+from gan.compute.checkpoints import CheckpointFile, pack, unfinished, unpack
+from gan.compute.executors import Cores
+from gan.compute.store import gather
+from gan.compute.trainer import Trained, train_variant
 from gan.files import read_json
-from gan.pixels import scale
-from gan.runs import gather
-from gan.study import Study, Variant
-from gan.trainer import Trained, train_variant
-from gan.training import Checkpoint, Population, Run, train
-from gan.workers import Cores
+from gan.images import scale
+from gan.study.schema import Study, Variant
+from gan.training.loop import Checkpoint, Run, train
+from gan.training.population import Population
 
 SEED = 4
 QUANTILES = (0.05, 0.5)
-ORIGIN = {"hardware": {"name": "this"}, "versions": {"torch": "1"}, "declaration": "declared"}
+ORIGIN = {"hardware": {"name": "this"}, "versions": {"torch": "1"}, "preregistration": "declared"}
 # Each kind of state: Adam's, momentum, none, a bound on the weights, an encoder, terms that draw at random.
 VARIANTS = ("cewl", "momentum", "minimax_sgd", "wgan", "vae_gan", "wgan_gp")
 
@@ -127,7 +128,7 @@ def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_resumed_run_was_declared_when_it_began(tmp_path: Path) -> None:
     CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(1)}))
     resumed = CheckpointFile(
-        tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "declaration": "later"}
+        tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "preregistration": "later"}
     )
     for _ in range(2):  # twice on that machine
         resumed.load()
@@ -135,7 +136,7 @@ def test_a_resumed_run_was_declared_when_it_began(tmp_path: Path) -> None:
     assert resumed.origin == {
         "hardware": {"name": "this / that"},
         "versions": {"torch": "1"},
-        "declaration": "declared",
+        "preregistration": "declared",
     }
 
 
@@ -196,10 +197,10 @@ def test_seeds_and_rules_may_change_after_an_interruption(
 ) -> None:
     """What was begun ends as it was begun, whatever else is asked for by then."""
     gathered = gather(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
-    declared = {record["seed"]: record["declaration"] for record in gathered}
+    declared = {record["seed"]: record["preregistration"] for record in gathered}
     assert declared == {1: "declared", 4: "later"}
     gather(run_study(study, images, begun, (1, 2), "later").kept, tmp_path / "again")
-    assert {read_json(path)["declaration"] for path in begun.glob("*/*/run.json")} == {"declared", "later"}
+    assert {read_json(path)["preregistration"] for path in begun.glob("*/*/run.json")} == {"declared", "later"}
     gather(run_study(study, images, tmp_path / "whole", (1, 4)).kept, tmp_path / "expected")
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from gan.claims import TESTS, Evidence, declared_claims, ledger
+from gan.claims.identities import identities
+from gan.claims.ledger import TESTS, Evidence, ledger
 from gan.files import read_json
-from gan.identities import identities
+from gan.study.preregistration import claims as declared_claims
 
 SOURCES = {"V": 7, "T": 6, "Q": 11}
 IDENTITIES = identities()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan import data
-from gan.classifier import (
+from gan import download as data
+from gan.compute.executors import Cores
+from gan.evaluation.classifier import (
     ClassifierError,
     accuracy,
     classify,
@@ -15,9 +16,8 @@ from gan.classifier import (
     train_classifier,
     train_classifiers,
 )
-from gan.pixels import scale
-from gan.study import Classify, Data
-from gan.workers import Cores
+from gan.images import scale
+from gan.study.schema import Classify, Data
 
 SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
 

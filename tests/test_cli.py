@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from gan import verdict
+from gan.commands.published import check_joining
 from gan.errors import StudyError
 from gan.files import write_json
-from gan.published import check_joining
-from gan.study import Study, load_study
+from gan.reporting import terminal as verdict
+from gan.study.loading import load_study
+from gan.study.schema import Study
 
 
 def gan(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -120,7 +121,7 @@ def published(tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch) -> 
         write_json(tmp_path / f"reports/training/{name}.json", {"parameters": variant.model_dump(mode="json")})
         (tmp_path / f"reports/metrics/{name}.csv").write_text(f"variant,seed\n{name},0\n")
     status: dict[str, Any] = {}
-    monkeypatch.setattr("gan.published._status", lambda root: status)
+    monkeypatch.setattr("gan.commands.published._status", lambda root: status)
     return status
 
 
@@ -152,7 +153,11 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
     [
         ("evaluate@minimax", {"changed outs": {"reports/metrics/minimax.csv": "modified"}}, "minimax.csv is modified"),
         ("classify", {"changed deps": {"params.yaml": {"classify.lr": "modified"}}}, "params.yaml, classify.lr, is"),
-        ("evaluate@minimax", {"changed deps": {"gan/metrics.py": "modified"}}, "gan/metrics.py is modified"),
+        (
+            "evaluate@minimax",
+            {"changed deps": {"gan/evaluation/metrics.py": "modified"}},
+            "gan/evaluation/metrics.py is modified",
+        ),
         (
             "evaluate@minimax",
             {"changed deps": {"params.yaml": {"evaluate.images": "modified"}}},
@@ -164,7 +169,7 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         # As in a clone that has other runs, or none, and a new objective.
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, ""),
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "deleted", "data": "deleted"}}, ""),
-        ("train@minimax", {"changed deps": {"gan/objectives.py": "modified"}}, ""),
+        ("train@minimax", {"changed deps": {"gan/training/losses.py": "modified"}}, ""),
         ("train@minimax", {"changed outs": {"runs/minimax": "not in cache"}}, ""),
         ("evaluate@cewl", {"changed outs": {"reports/metrics/cewl.csv": "modified"}}, ""),
         ("compare", {"changed outs": {"reports/comparison.json": "modified"}}, ""),

@@ -12,12 +12,12 @@ import pytest
 import torch
 from conftest import contents
 
-from gan.cluster import Cluster
+from gan.compute.executors import Tick
+from gan.compute.ray_executor import Cluster
+from gan.compute.store import gather
+from gan.compute.trainer import train_variant
 from gan.errors import StudyError
-from gan.runs import gather
-from gan.study import Study
-from gan.trainer import train_variant
-from gan.workers import Tick
+from gan.study.schema import Study
 
 ray = pytest.importorskip("ray")
 
@@ -82,7 +82,7 @@ def test_a_failing_task_raises_its_error(machines: Any, study: Study) -> None:
 
 
 def test_another_torch_is_refused(machines: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan.cluster.versions", lambda: {"torch": "1.0"})
+    monkeypatch.setattr("gan.compute.ray_executor.versions", lambda: {"torch": "1.0"})
     with pytest.raises(StudyError, match=r"^a machine of the Ray cluster has torch .*, this one 1\.0$"):
         list(Cluster(study.compute).run(lambda *_: None, [1], None, lambda done: None))
 

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gan import declaration
-from gan.comparison import compare, rank, sensitivity
-from gan.contrasts import Hypothesis, weigh
 from gan.files import read_json
-from gan.scores import Runs
-from gan.statistics import sign_flip_test
-from gan.study import Study
+from gan.stats.comparison import compare, rank, sensitivity
+from gan.stats.contrasts import Hypothesis, weigh
+from gan.stats.inference import sign_flip_test
+from gan.stats.scores import Runs
+from gan.study import preregistration
+from gan.study.schema import Study
 from stages.compare import main as stage
 
 ALPHA, MARGIN = 0.05, 1.1
@@ -180,12 +180,14 @@ def test_mean_and_typical_seed_that_disagree_decide_nothing() -> None:
 
 def test_the_whole_comparison() -> None:
     comparison = decide(study(), FAMILY)
-    assert {key: comparison[key] for key in ("metric", "alpha", "margin", "collapse", "declaration", "untested")} == {
+    assert {
+        key: comparison[key] for key in ("metric", "alpha", "margin", "collapse", "preregistration", "untested")
+    } == {
         "metric": "fid",
         "alpha": ALPHA,
         "margin": MARGIN,
         "collapse": 2,
-        "declaration": None,
+        "preregistration": None,
         "untested": [],
     }
     (standing,) = comparison["standings"]
@@ -647,7 +649,7 @@ def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(
         metrics.to_csv(root / f"reports/metrics/{name}.csv", index=False)
     stage()
     comparison = read_json(root / "reports/comparison.json")
-    assert comparison["declaration"] == declaration.checksum(study)
+    assert comparison["preregistration"] == preregistration.checksum(study)
     assert comparison["literature"]["epochs"] == 10
     assert {row["variant"] for row in comparison["spread"]} == {"non_saturating", "same_weights", "same_data"}
     assert [each["epochs"] for each in comparison["standings"]] == [20, 10]

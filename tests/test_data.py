@@ -13,8 +13,9 @@ import torch
 from conftest import idx, mirrors
 from torchvision.datasets import MNIST
 
-from gan import data
-from gan.data import DataError, download, load, parse_idx
+from gan import download as data
+from gan.download import download, parse_idx
+from gan.images import DataError, load
 
 
 class Refusing(BaseHTTPRequestHandler):

@@ -1,18 +1,18 @@
-"""The declaration's checksum: changed by what decides a verdict, and by nothing else."""
+"""The preregistration's checksum: changed by what decides a verdict, and by nothing else."""
 
 from typing import Any
 
 import pytest
 from conftest import ROOT
 
-from gan import declaration
-from gan.rehearsal import lay_over
-from gan.study import Study
+from gan.commands.rehearsal import lay_over
+from gan.study import preregistration
+from gan.study.schema import Study
 
 
 def altered(study: Study, changes: dict[str, Any]) -> str:
     raw = study.model_dump(mode="json")
-    return declaration.checksum(Study.model_validate(lay_over(raw, changes), strict=False))
+    return preregistration.checksum(Study.model_validate(lay_over(raw, changes), strict=False))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def altered(study: Study, changes: dict[str, Any]) -> str:
     ids=str,
 )
 def test_it_changes_with_what_decides(study: Study, changes: dict[str, Any]) -> None:
-    assert altered(study, changes) != declaration.checksum(study)
+    assert altered(study, changes) != preregistration.checksum(study)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_it_changes_with_what_decides(study: Study, changes: dict[str, Any]) -> 
     ids=str,
 )
 def test_it_does_not_change_with_what_decides_nothing(study: Study, changes: dict[str, Any]) -> None:
-    assert altered(study, changes) == declaration.checksum(study)
+    assert altered(study, changes) == preregistration.checksum(study)
 
 
 def test_the_claims_rules_are_part_of_it(study: Study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = declaration.checksum(study)
+    before = preregistration.checksum(study)
     changed = tmp_path / "claims.yaml"
-    changed.write_text((ROOT / "gan/claims.yaml").read_text().replace("a tenth", "a half"))
-    monkeypatch.setattr(declaration, "CLAIMS", changed)
-    assert declaration.checksum(study) != before
+    changed.write_text((ROOT / "gan/study/claims.yaml").read_text().replace("a tenth", "a half"))
+    monkeypatch.setattr(preregistration, "CLAIMS", changed)
+    assert preregistration.checksum(study) != before

@@ -14,8 +14,8 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.rehearsal import DVC, environment, rehearse
-from gan.verdict import show
+from gan.commands.rehearsal import DVC, environment, rehearse
+from gan.reporting.terminal import show
 
 pytestmark = pytest.mark.slow
 
@@ -164,7 +164,7 @@ def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> 
     published = {name: metrics(copy, name) for name in ("minimax", "non_saturating", "cewl")}
     for gone in ("runs", "data", ".work", ".dvc/cache"):
         shutil.rmtree(copy / gone)
-    with (copy / "gan/objectives.py").open("a") as file:
+    with (copy / "gan/training/losses.py").open("a") as file:
         file.write("\n# a new objective\n")
     edit(copy, lambda params: params["variants"].update(softer={"objective": "cewl", "real_label": 0.9}))
     history = copy / "reports/history/cewl.csv"

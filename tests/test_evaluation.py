@@ -8,24 +8,25 @@ import pytest
 import torch
 from PIL import Image
 
-from gan import runs
-from gan.classifier import Classifier
-from gan.evaluation import Judge, evaluate_variant, generate, metrics_table, sample_grid, snapshots_table
-from gan.networks import Pass, Perceptrons
-from gan.pixels import scale
-from gan.randomness import random_generator
-from gan.study import Study, Variant
-from gan.training import Run, encoder_architecture, generator_architecture
-from gan.workers import Cores
+from gan.compute import store as runs
+from gan.compute.executors import Cores
+from gan.evaluation.classifier import Classifier
+from gan.evaluation.scoring import ForwardPasses, Scorer, evaluate_variant, metrics_table, sample_grid, snapshots_table
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.study.schema import Study, Variant
+from gan.training.loop import Run
+from gan.training.networks import Perceptrons, encoder_architecture, generate, generator_architecture, reconstruct
 
 SIDE = 28
 ONE = Cores(1)
+PASSES = ForwardPasses(generate, reconstruct)
 
 
 @pytest.fixture
-def judge(study: Study, images: torch.Tensor) -> Judge:
+def scorer(study: Study, images: torch.Tensor) -> Scorer:
     torch.manual_seed(0)
-    return Judge.of([Classifier().eval(), Classifier().eval()], images, study.evaluate, "cpu")
+    return Scorer.of([Classifier().eval(), Classifier().eval()], images, study.evaluate, "cpu")
 
 
 def make_runs(variant: Variant, folder: Path) -> None:
@@ -41,18 +42,10 @@ def make_runs(variant: Variant, folder: Path) -> None:
     runs.gather(kept, folder / "runs")
 
 
-def test_generated_images_are_the_networks(variant: Variant) -> None:
-    network = Perceptrons(generator_architecture(variant, SIDE**2), [random_generator(0, "test")])
-    latents = torch.randn(5, 8)
-    state = {name: part.numpy() for name, part in network.state(0).items()}
-    expected = Pass(network, latents.unsqueeze(0)).forward().view(5, SIDE, SIDE)
-    torch.testing.assert_close(generate(state, latents, SIDE), expected)
-
-
-def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, Cores(2))
-    table = metrics_table(scored, judge.other_names)
+    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, Cores(2))
+    table = metrics_table(scored, scorer.other_names)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
     assert table["key"].tolist() == ["key0", "key1", "key2"]
@@ -69,20 +62,22 @@ def test_every_seed_has_its_row(variant: Variant, judge: Judge, tmp_path: Path) 
     assert table.loc[1, "fid_last"] == course[-1]
     # Another classifier's FID averages the same snapshots: here all of one generator, so of one FID.
     latents = torch.randn(200, variant.latent_dim, generator=random_generator(1, "evaluation"))
-    last = judge.other_fids(generate(runs.load_generator(tmp_path / "runs", 1, 2), latents, SIDE))
+    last = scorer.other_fids(
+        generate(variant, runs.load_generator(tmp_path / "runs", 1, 2), latents).view(-1, SIDE, SIDE)
+    )
     assert table.loc[1, "fid_classifier_1"] == pytest.approx(last["fid_classifier_1"], rel=1e-12)
     assert table.loc[1, "epoch"] == 2
 
-    again = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
-    assert metrics_table(again, judge.other_names).equals(table)
+    again = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE)
+    assert metrics_table(again, scorer.other_names).equals(table)
     assert sample_grid(again, 2) == sample_grid(scored, 2)
 
 
-def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     """Equal generators under another name get equal scores, so a contrast has no noise from latents."""
     make_runs(variant, tmp_path)
     tables = [
-        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names).drop(
+        metrics_table(evaluate_variant(name, variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names).drop(
             columns="variant"
         )
         for name in ("one", "other")
@@ -90,57 +85,57 @@ def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, 
     assert tables[0].equals(tables[1])
 
 
-def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE)
+    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE)
     (tmp_path / "grid.png").write_bytes(sample_grid(scored, 2))
     with Image.open(tmp_path / "grid.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (2 * 30 + 2, 4 * 30 + 2)
     shown = torch.randn(4, 8, generator=random_generator(0, "grid"))
-    third = generate(runs.load_generator(tmp_path / "runs", 1, 2), shown, SIDE)[2]
+    third = generate(variant, runs.load_generator(tmp_path / "runs", 1, 2), shown).view(-1, SIDE, SIDE)[2]
     assert np.abs(pixels[32:60, 62:90] / 127.5 - 1 - third.numpy()).max() < 0.01
 
 
 def test_the_reference_is_measured_on_one_thread(study: Study, images: torch.Tensor) -> None:
     """The last digits of a covariance depend on the threads, and scores are not to depend on a machine's cores."""
     torch.set_num_threads(2)
-    Judge.of([Classifier().eval()], images, study.evaluate, "cpu")
+    Scorer.of([Classifier().eval()], images, study.evaluate, "cpu")
     assert torch.get_num_threads() == 1
 
 
-def test_training_images_score_better_than_noise(judge: Judge, images: torch.Tensor) -> None:
+def test_training_images_score_better_than_noise(scorer: Scorer, images: torch.Tensor) -> None:
     noise = torch.rand(200, SIDE, SIDE) * 2 - 1
-    assert judge.fid(scale(images)) < 1e-6 < judge.fid(noise * 0.2)
+    assert scorer.fid(scale(images)) < 1e-6 < scorer.fid(noise * 0.2)
 
 
-def test_a_run_is_scored_at_every_epoch_that_is_asked_for(variant: Variant, judge: Judge, tmp_path: Path) -> None:
+def test_a_run_is_scored_at_every_epoch_that_is_asked_for(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     """A run that failed in epoch 2 has its score after epoch 1."""
-    judge = replace(judge, settings=judge.settings.model_copy(update={"epochs": (1,), "average": 1}))
+    scorer = replace(scorer, settings=scorer.settings.model_copy(update={"epochs": (1,), "average": 1}))
     make_runs(variant, tmp_path)
-    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names)
+    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [2, 2]]
     assert table["status"].tolist() == ["finished"] * 5 + ["failed"]
     assert table["failed_epoch"].notna().tolist() == [False] * 5 + [True]
     assert table["fid"][:5].to_numpy() == pytest.approx(table["fid_last"][:5].to_numpy(), rel=1e-12)
 
 
-def test_further_scores_are_what_their_names_say(judge: Judge, images: torch.Tensor) -> None:
+def test_further_scores_are_what_their_names_say(scorer: Scorer, images: torch.Tensor) -> None:
     real = scale(images)
-    scores = judge.score(real)
-    assert scores["fid_half"] == judge.fid(real[:100])
+    scores = scorer.score(real)
+    assert scores["fid_half"] == scorer.fid(real[:100])
     assert scores["fid_classifier_1"] == pytest.approx(0, abs=1e-6)
-    assert judge.score(real.flip(0))["fid_half"] != scores["fid_half"]
+    assert scorer.score(real.flip(0))["fid_half"] != scores["fid_half"]
     flat = real.flatten(1).numpy()
     assert scores["output_variance"] == pytest.approx(flat.var(0, ddof=1).mean(), rel=1e-5)
     assert scores["mean_distance"] == pytest.approx(flat.var(0).mean(), rel=1e-5)
     lower = np.quantile(flat, 0.5, axis=0, method="lower")
     assert scores["median_distance"] == pytest.approx(((flat - lower) ** 2).mean(), rel=1e-5)
-    same = judge.score(judge.mean_image.expand(200, SIDE, SIDE) + 1e-3 * torch.randn(200, 1, 1))
+    same = scorer.score(scorer.mean_image.expand(200, SIDE, SIDE) + 1e-3 * torch.randn(200, 1, 1))
     assert same["mean_distance"] == pytest.approx(1e-6, rel=0.5)
 
 
-def test_an_encoders_reconstructions_are_judged(study: Study, judge: Judge, tmp_path: Path) -> None:
+def test_an_encoders_reconstructions_are_judged(study: Study, scorer: Scorer, tmp_path: Path) -> None:
     """A generator that ignores its latents rebuilds one image, whatever the encoder says."""
     variant = study.variants["vae"].model_copy(update={"seeds": (0,), "epochs": 1})
     generator = Perceptrons(generator_architecture(variant, SIDE**2), [random_generator(0, "test")])
@@ -149,6 +144,8 @@ def test_an_encoders_reconstructions_are_judged(study: Study, judge: Judge, tmp_
     state = {name: part.numpy() for name, part in (generator.state(0) | encoder.state(0, "encoder")).items()}
     runs.keep(Run(0, generators={1: state}), tmp_path / "kept", {})
     runs.gather({"key": tmp_path / "kept"}, tmp_path / "runs")
-    table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", judge, SIDE, ONE), judge.other_names)
-    only = generate(state, torch.zeros(1, 8), SIDE)
-    assert table["reconstruction_error"].item() == pytest.approx((judge.images - only).square().mean().item(), rel=1e-5)
+    table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names)
+    only = generate(variant, state, torch.zeros(1, 8)).view(SIDE, SIDE)
+    assert table["reconstruction_error"].item() == pytest.approx(
+        (scorer.images - only).square().mean().item(), rel=1e-5
+    )

@@ -13,12 +13,12 @@ import pytest
 import torch
 from conftest import Pipeline, contents
 
-from gan.classifier import Classifier, load_classifiers
-from gan.data import load
+from gan.commands.rehearsal import environment
+from gan.compute.store import is_whole, load_generator
 from gan.errors import StudyError
+from gan.evaluation.classifier import Classifier, load_classifiers
 from gan.files import read_sealed_json
-from gan.rehearsal import environment
-from gan.runs import is_whole, load_generator
+from gan.images import load
 
 KINDS = ("a flipped byte", "a missing byte")
 

@@ -20,13 +20,13 @@ from ruamel.yaml import YAML
 from test_study import NO_STUDIES
 
 from gan import errors
-from gan.checkpoints import unfinished
-from gan.classifier import load_classifiers
-from gan.data import load
+from gan.compute.checkpoints import unfinished
+from gan.compute.store import generator_file, load_generator, seed_folder
 from gan.errors import StudyError
+from gan.evaluation.classifier import load_classifiers
 from gan.files import sha256, write_json, write_sealed
-from gan.runs import generator_file, load_generator, seed_folder
-from gan.study import load_study
+from gan.images import load
+from gan.study.loading import load_study
 
 # By way of JSON, for the file's aliases make one list of several variants' seeds.
 PARAMS = json.loads(json.dumps(YAML(typ="safe", pure=True).load(ROOT / "params.yaml")))

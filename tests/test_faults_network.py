@@ -11,8 +11,9 @@ import pytest
 from conftest import contents, mirrors
 from torchvision.datasets import MNIST
 
-from gan import data
-from gan.data import DataError, download
+from gan import download as data
+from gan.download import download
+from gan.images import DataError
 
 FAILURES = {
     "403": "403 Forbidden",

@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import same
 
-from gan import training
-from gan.study import Variant
-from gan.training import Population, Run, train
+from gan.study.schema import Variant
+from gan.training import population as training
+from gan.training.loop import Run, train
+from gan.training.population import Population
 
 SEEDS = [3, 1, 4, 5, 9]
 EPOCHS, STEPS = 4, 13  # 200 images in batches of 16

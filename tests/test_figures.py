@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy import stats
 
-from gan import figures
+from gan.reporting import figures
 
 VARIANTS = ("minimax", "non_saturating", "cewl")
 COLOURS = figures.palette(VARIANTS)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from conftest import same
 
-from gan import recording
-from gan.study import Study, Variant
-from gan.training import Run, train
+from gan.study.schema import Study, Variant
+from gan.training import cuda_graph as recording
+from gan.training.loop import Run, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -11,14 +11,14 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from gan.compute.guards import alone, unchanged
+from gan.compute.pipeline import _lives, pipeline
 from gan.errors import StudyError
-from gan.guard import alone, unchanged
-from gan.pipeline import _lives, pipeline
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from gan.guard import alone
+from gan.compute.guards import alone
 with alone("train-cewl", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -26,7 +26,7 @@ with alone("train-cewl", Path(sys.argv[1])):
 # A trainer's process, whose worker tells its number and goes on for long.
 POPULATION = """
 import os, sys, time
-from gan.workers import Cores
+from gan.compute.executors import Cores
 def work(shared, item, tick):
     print(os.getpid(), flush=True)
     time.sleep(600)
@@ -35,7 +35,7 @@ if __name__ == "__main__":
 """
 STAGE = """
 import os, time
-from gan.pipeline import end_with_pipeline
+from gan.compute.pipeline import end_with_pipeline
 end_with_pipeline()
 print(os.getpid(), flush=True)
 time.sleep(600)

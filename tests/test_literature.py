@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gan.literature import LUCIC, beside_the_published
+from gan.stats.literature import LUCIC, beside_the_published
 
 
 def standing(ranking: list[str]) -> dict[str, Any]:

@@ -8,13 +8,15 @@ import torch
 from conftest import as_module
 from torch import nn
 
-from gan import mechanism, runs
-from gan.mechanism import fresh_discriminator, frozen_discriminator, gradient_flow, perfect_generator
-from gan.pixels import scale
-from gan.randomness import random_generator
-from gan.study import Study, Variant
-from gan.training import Population, train
-from gan.workers import Cores
+from gan.claims import mechanism
+from gan.claims.mechanism import fresh_discriminator, frozen_discriminator, gradient_flow, perfect_generator
+from gan.compute import store as runs
+from gan.compute.executors import Cores
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.study.schema import Study, Variant
+from gan.training.loop import train
+from gan.training.population import Population
 
 SEEDS = [3, 5]
 

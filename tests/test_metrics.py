@@ -11,8 +11,8 @@ from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from gan import metrics
-from gan.metrics import (
+from gan.evaluation import metrics
+from gan.evaluation.metrics import (
     KernelMean,
     Moments,
     Reference,

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gan.optimizers import OPTIMIZERS
-from gan.study import OPTIMIZERS as NAMES
-from gan.study import Adam, Sgd
+from gan.study.schema import OPTIMIZERS as NAMES
+from gan.study.schema import Adam, Sgd
+from gan.training.optimizers import OPTIMIZERS
 
 CASES = [
     (Adam(name="adam", lr=2e-4, betas=(0.9, 0.999), eps=1e-8), torch.optim.Adam),

@@ -10,9 +10,9 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from gan.errors import StudyError
-from gan.pilot import plan
-from gan.statistics import pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict, signed_ranks
-from gan.study import Study
+from gan.stats.inference import pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict, signed_ranks
+from gan.stats.pilot import plan
+from gan.study.schema import Study
 
 FORMS = {"non_saturating": "non_saturating_logits", "minimax": "minimax_logits"}
 

@@ -11,10 +11,10 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.classifier import load_classifiers
+from gan.compute.trainer import TRAINING_SOURCES
+from gan.evaluation.classifier import load_classifiers
 from gan.files import read_json
-from gan.study import load_study
-from gan.trainer import TRAINING_SOURCES
+from gan.study.loading import load_study
 from stages.evaluate import SCORING_SOURCES
 
 PIPELINE = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")

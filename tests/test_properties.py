@@ -17,10 +17,11 @@ from scipy import stats
 from test_data import idx
 from test_faults_input import PARAMS, Change, keys
 
-from gan.data import DataError, parse_idx
+from gan.download import parse_idx
 from gan.errors import StudyError
 from gan.files import SEAL, DamagedError, read_json, read_sealed, write_json, write_sealed
-from gan.statistics import (
+from gan.images import DataError
+from gan.stats.inference import (
     Estimate,
     discordance_test,
     equivalence_test,
@@ -33,7 +34,8 @@ from gan.statistics import (
     sign_flip_test,
     signed_ranks,
 )
-from gan.study import Study, load_study
+from gan.study.loading import load_study
+from gan.study.schema import Study
 
 TEXTS = st.text(max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS

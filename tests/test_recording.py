@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import torch
 
-from gan.recording import WARM_UP, Recorded
+from gan.training.cuda_graph import WARM_UP, Recorded
 
 
 def test_without_a_gpu_it_just_calls() -> None:

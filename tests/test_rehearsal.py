@@ -8,10 +8,10 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan import rehearsal
+from gan.commands import rehearsal
+from gan.commands.rehearsal import apply, lay_over, rehearse
 from gan.errors import StudyError
-from gan.rehearsal import apply, lay_over, rehearse
-from gan.study import load_study
+from gan.study.loading import load_study
 
 
 def test_values_are_laid_over_key_by_key() -> None:
@@ -52,7 +52,7 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     if preset.stem == "pilot":
         assert all(not set(study.baseline.seeds) & set(variant.seeds) for variant in published.variants.values())
     assert Path(study.data.mirrors["mnist"][0]).is_absolute()
-    assert (folder / "gan/training.py").read_bytes() == (ROOT / "gan/training.py").read_bytes()
+    assert (folder / "gan/training/population.py").read_bytes() == (ROOT / "gan/training/population.py").read_bytes()
     assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
     assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
 

@@ -12,9 +12,15 @@ import pytest
 from PIL import Image
 
 import stages.report
-from gan import audit, calibration, comparison, literature, report, spread, wording
+from gan import formatting
+from gan.audit import record as audit
 from gan.errors import StudyError
-from gan.study import Study
+from gan.reporting import document as report
+from gan.reporting import sentences
+from gan.stats import comparison, literature
+from gan.stats import simulation as calibration
+from gan.stats import variance as spread
+from gan.study.schema import Study
 
 LEVELS = {"minimax": 9.0, "non_saturating": 6.0, "cewl": 6.1}
 # Two variants more, which end earlier: a control's double and an exploration; one that takes no part in comparisons.
@@ -96,7 +102,7 @@ def write_inputs(root: Path, study: Study, failures=None, levels=LEVELS, collaps
     """Synthetic files of a study.
 
     `failures` maps (variant, seed) to (epoch, cause) of a run that diverges, `collapsed` has those that collapse and
-    `late` the variants that were trained before the declaration.
+    `late` the variants that were trained before the preregistration.
     """
     failures = failures or {}
     tables = []
@@ -222,7 +228,7 @@ def synthetic_run(study, name, seed, level, failure, generator, collapses, decla
         })  # fmt: skip
     record = {"seed": seed, "key": f"{seed:032x}", "status": "failed" if failure else "finished", "seconds": 23.4,
               "failure": {"epoch": failure[0], "cause": failure[1]} if failure else None,
-              "declaration": declared}  # fmt: skip
+              "preregistration": declared}  # fmt: skip
     return history, snapshots, metrics, record
 
 
@@ -246,8 +252,8 @@ def compare(study: Study, levels=LEVELS, failed=(), collapsed=()) -> dict:
     return comparison.compare(pd.DataFrame(rows), study.compare)
 
 
-def sentences(*arguments, **named) -> list[str]:
-    return wording.verdict(compare(*arguments, **named), {}, {})
+def verdict_of(*arguments, **named) -> list[str]:
+    return sentences.verdict(compare(*arguments, **named), {}, {})
 
 
 FAILURES = {
@@ -366,14 +372,14 @@ def test_both_documents_show_every_variant_contrast_and_hypothesis(published):
     found = json.loads((root / "reports/comparison.json").read_text())
     assert {each["family"] for each in found["contrasts"]} == {"declared", "control", "exploratory"}
     for document in documents(html, markdown):
-        for sentence in wording.verdict(found, CLAIMS, {}):
+        for sentence in sentences.verdict(found, CLAIMS, {}):
             assert sentence.replace("\N{NO-BREAK SPACE}", " ") in document
         for variant in study.variants:
             assert variant in document
         for contrast in found["contrasts"]:
             for number in (contrast["ratio"], contrast["low"], contrast["high"]):
                 assert f"{number:.3f}" in document
-            assert wording.fixed(contrast["hedges_g"], 2) in document
+            assert formatting.fixed(contrast["hedges_g"], 2) in document
             assert f"{contrast['failures']['variant']} / {contrast['failures']['against']}" in document
             assert contrast["reason"] in document
         for standing in found["standings"]:
@@ -703,7 +709,7 @@ LEADERS = (
 @pytest.mark.parametrize(("study", "levels", "failed", "expected"), LEADERS)
 @pytest.mark.parametrize("how", ["failed", "collapsed"])
 def test_the_verdict_says_who_leads(study, levels, failed, expected, how):
-    told = sentences(study, LEVELS | levels, **{how: failed})
+    told = verdict_of(study, LEVELS | levels, **{how: failed})
     assert told[0] == expected
     assert 2 <= len(told) <= 6
 
@@ -712,14 +718,14 @@ def test_the_verdict_puts_no_more_into_words_than_the_contrasts_say():
     comparison = compare(make_study())
     first, _, third = comparison["contrasts"]
     first |= {"verdict": "refuted"}  # the declared winner is the worse one
-    assert wording.verdict(comparison, {}, {})[0].endswith("but is worse, seed by seed, than minimax.")
+    assert sentences.verdict(comparison, {}, {})[0].endswith("but is worse, seed by seed, than minimax.")
     first |= {"verdict": "undecided"}
     third |= {"verdict": "refuted", "ratio": 0.5}
-    assert wording.verdict(comparison, {}, {})[0] == (
+    assert sentences.verdict(comparison, {}, {})[0] == (
         "non_saturating ranks first, but is worse, seed by seed, than cewl and not told apart from minimax."
     )
     third |= {"ratio": 2.0}
-    assert wording.verdict(comparison, {}, {})[0] == (
+    assert sentences.verdict(comparison, {}, {})[0] == (
         "non_saturating ranks first: better than cewl, but is not told apart from minimax."
     )
 
@@ -730,16 +736,20 @@ def test_the_verdict_says_by_how_much():
     first |= {"ratio": 0.804, "low": 0.75, "high": 0.86}
     third |= {"ratio": 1.25, "low": 0.98, "high": 1.6}  # the other way round: the leader stands second
     comparison["standings"][0]["variants"]["non_saturating"]["mean"] = 6.54321
-    assert wording.verdict(comparison, {}, {})[1].replace("\N{NO-BREAK SPACE}", " ") == (
+    assert sentences.verdict(comparison, {}, {})[1].replace("\N{NO-BREAK SPACE}", " ") == (
         "Its FID averages 6.54 over 8 seeds, 20 % lower than with cewl (95 % interval 38 % lower to 2.0 % higher) "
         "and 20 % lower than with minimax (95 % interval 14 % to 25 % lower)."
     )
     third |= {"ratio": 0.8, "low": 0.5, "high": 0.9}
-    assert "25\N{NO-BREAK SPACE}% higher than with cewl" in wording.verdict(comparison, {}, {})[1]
-    assert "interval 11\N{NO-BREAK SPACE}% to 100\N{NO-BREAK SPACE}% higher)" in wording.verdict(comparison, {}, {})[1]
+    assert "25\N{NO-BREAK SPACE}% higher than with cewl" in sentences.verdict(comparison, {}, {})[1]
+    assert (
+        "interval 11\N{NO-BREAK SPACE}% to 100\N{NO-BREAK SPACE}% higher)" in sentences.verdict(comparison, {}, {})[1]
+    )
     third |= {"low": None, "high": None}
     first |= {"ratio": None, "low": None, "high": None, "scored_ratio": {"ratio": None, "low": None, "high": None}}
-    assert wording.verdict(comparison, {}, {})[1].endswith("over 8 seeds, 25\N{NO-BREAK SPACE}% higher than with cewl.")
+    assert sentences.verdict(comparison, {}, {})[1].endswith(
+        "over 8 seeds, 25\N{NO-BREAK SPACE}% higher than with cewl."
+    )
 
 
 @pytest.mark.parametrize(
@@ -755,7 +765,7 @@ def test_the_verdict_says_by_how_much():
     ],
 )
 def test_the_verdict_says_what_became_of_the_hypotheses(study, levels, expected):
-    assert expected in sentences(study, LEVELS | levels)[3]
+    assert expected in verdict_of(study, LEVELS | levels)[3]
 
 
 def plain(text: str) -> str:
@@ -763,37 +773,37 @@ def plain(text: str) -> str:
 
 
 def test_the_verdict_counts_runs():
-    assert sentences(make_study())[2] == "None of the 24 runs failed."
-    assert sentences(make_study(["cewl"], seeds=1))[2] == "The one run finished."
-    told = sentences(make_study(), failed=[("cewl", 1), ("minimax", 2), ("cewl", 4)])
+    assert verdict_of(make_study())[2] == "None of the 24 runs failed."
+    assert verdict_of(make_study(["cewl"], seeds=1))[2] == "The one run finished."
+    told = verdict_of(make_study(), failed=[("cewl", 1), ("minimax", 2), ("cewl", 4)])
     assert plain(told[2]) == (
         "3 of 24 runs failed: 2 of 8 of cewl (95 % interval of the share 3 – 65 %) and 1 of 8 of minimax (0 – 53 %); "
         "they count as worse than any that survived."
     )
     assert told[1].count("of the runs that survived)") == 2
     names = [*LEVELS, "a", "b"]
-    told = sentences(make_study(names), failed=[(name, seed) for name in names for seed in (1, 2)])
+    told = verdict_of(make_study(names), failed=[(name, seed) for name in names for seed in (1, 2)])
     assert "and 4 of non_saturating and" not in told[2]
     assert re.search(r"\), 2 of 8 of \w+ \(.*?\) and 4 of \w+ and \w+;", told[2])
 
 
 def test_the_verdict_counts_survivors_where_the_leader_has_failures():
-    told = sentences(make_study(["cewl"]), failed=[("cewl", 1)])
+    told = verdict_of(make_study(["cewl"]), failed=[("cewl", 1)])
     assert told[1].startswith("Its FID averages 6.")
     assert " over the 7 of 8 seeds that survived (95" in told[1]
 
 
 def test_the_verdict_leaves_doubles_out_and_tells_how_controls_came_out():
     study = make_study([*LEVELS, "twin"], controls=CONTROLS)
-    told = sentences(study, LEVELS | {"twin": 6.0})
+    told = verdict_of(study, LEVELS | {"twin": 6.0})
     assert told[0].startswith("non_saturating ranks first")
     assert not any("twin" in sentence for sentence in told)
     assert told[2] == "None of the 24 runs failed."
     assert told[3].endswith("; of the controls, the same mathematics in two forms, A1 is equivalent.")
-    told = sentences(study, LEVELS | {"twin": 5.5})  # a double that leads is no leader
+    told = verdict_of(study, LEVELS | {"twin": 5.5})  # a double that leads is no leader
     assert told[0].startswith("non_saturating ranks first")
     assert told[3].endswith("A1 is different.")
-    told = sentences(make_study([*LEVELS, "twin"], hypotheses=(), controls=CONTROLS), LEVELS | {"twin": 6.0})
+    told = verdict_of(make_study([*LEVELS, "twin"], hypotheses=(), controls=CONTROLS), LEVELS | {"twin": 6.0})
     assert told[3] == (
         "No hypothesis was declared beforehand; of the controls, the same mathematics in two forms, A1 is equivalent."
     )
@@ -801,24 +811,24 @@ def test_the_verdict_leaves_doubles_out_and_tells_how_controls_came_out():
 
 def test_the_verdict_names_the_leader_at_other_ages():
     study = make_study([*LEVELS, "twin", "r3"], controls=CONTROLS)
-    told = sentences(study, LEVELS | {"twin": 6.0, "r3": 2.0})
+    told = verdict_of(study, LEVELS | {"twin": 6.0, "r3": 2.0})
     assert told[-1] == "After 2 epochs r3 ranks first of 4 variants, the controls' doubles left out."
-    told = sentences(study, LEVELS | {"twin": 6.0, "r3": 2.0}, collapsed=[("r3", seed) for seed in range(8)])
+    told = verdict_of(study, LEVELS | {"twin": 6.0, "r3": 2.0}, collapsed=[("r3", seed) for seed in range(8)])
     assert told[-1].startswith("After 2 epochs non_saturating ranks first of 4")
 
 
 def test_the_verdict_counts_claims():
-    (told,) = (each for each in wording.verdict(compare(make_study()), CLAIMS, {}) if "claims" in each)
+    (told,) = (each for each in sentences.verdict(compare(make_study()), CLAIMS, {}) if "claims" in each)
     assert told == "Of the 4 claims of the sources, 2 are supported, 1 refuted and 1 undecided."
     alone = {"Q9": CLAIMS["Q9"]}
-    assert "Of the 1 claims of the sources, 1 is refuted." in wording.verdict(compare(make_study()), alone, {})
+    assert "Of the 1 claims of the sources, 1 is refuted." in sentences.verdict(compare(make_study()), alone, {})
 
 
 @pytest.mark.parametrize(
     ("ratio", "words"), [(0.8, "20 % lower"), (1.013, "1.3 % higher"), (0.9005, "10 % lower"), (3, "200 % higher")]
 )
 def test_ratios_in_words(ratio, words):
-    assert wording.change(ratio).replace("\N{NO-BREAK SPACE}", " ") == words
+    assert formatting.change(ratio).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
 @pytest.mark.parametrize(
@@ -830,16 +840,16 @@ def test_ratios_in_words(ratio, words):
     ],
 )
 def test_intervals_in_words(low, high, words):
-    assert wording.changes(low, high).replace("\N{NO-BREAK SPACE}", " ") == words
+    assert formatting.changes(low, high).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
 def test_numbers_that_are_missing_negative_or_tiny():
-    assert wording.fixed(None, 2) == wording.fixed(float("nan"), 2) == "–"
-    assert wording.fixed(-1.255e3, 1) == "−1,255.0"
-    assert wording.fixed(-1e-9, 3) == "0.000"
-    assert wording.p_value(9.9e-5) == "< 0.0001"
-    assert wording.p_value(0.0499) == "0.0499"
-    assert [wording.duration(seconds) for seconds in (3.4, 125, 9000)] == ["3 s", "2 min", "2.5 h"]
+    assert formatting.fixed(None, 2) == formatting.fixed(float("nan"), 2) == "–"
+    assert formatting.fixed(-1.255e3, 1) == "−1,255.0"
+    assert formatting.fixed(-1e-9, 3) == "0.000"
+    assert formatting.p_value(9.9e-5) == "< 0.0001"
+    assert formatting.p_value(0.0499) == "0.0499"
+    assert [formatting.duration(seconds) for seconds in (3.4, 125, 9000)] == ["3 s", "2 min", "2.5 h"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gan.spread import sources_of_spread
+from gan.stats.variance import sources_of_spread
 
 SEEDS = 400
 

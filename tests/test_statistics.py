@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from gan.statistics import (
+from gan.stats.inference import (
     discordance_test,
     equivalence_test,
     hedges_g,

@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 from gan.errors import StudyError
-from gan.study import Study, load_study
+from gan.study.loading import load_study
+from gan.study.schema import Study
 
 Write = Callable[[dict[str, Any]], Path]
 

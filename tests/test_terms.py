@@ -7,20 +7,20 @@ import torch
 from conftest import as_module
 from torch import Tensor, nn
 
-from gan.pixels import scale
-from gan.randomness import random_generator
-from gan.study import Study, Variant
-from gan.terms import TERMS, Scene
-from gan.training import Population
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.study.schema import Study, Variant
+from gan.training.population import Population
+from gan.training.terms import TERMS, LossInputs
 
 
-def linear_scene(real: Tensor, fake: Tensor, weights: Tensor) -> Scene:
+def linear_loss_inputs(real: Tensor, fake: Tensor, weights: Tensor) -> LossInputs:
     """A discriminator w·x per run, whose gradient is w everywhere; nothing else can be asked."""
 
     def refuse(*_: object) -> Tensor:
         raise AssertionError("not this term's to ask")
 
-    return Scene(
+    return LossInputs(
         real=real,
         fake=fake,
         discriminate=lambda images: torch.einsum("rbp,rp->rb", images, weights),
@@ -46,7 +46,7 @@ def test_penalties_are_per_sample(term: str, expected: Callable[[Tensor], Tensor
     """Whatever the batch's size, |∇D| is |w|: normed over a batch it would be |w| times the root of its size."""
     real, fake = torch.randn(2, 3, batch, 5, dtype=torch.float64)
     weights = torch.tensor([[3.0, 0, 0, 4, 0], [0, 0, 0.5, 0, 0], [1, 1, 1, 1, 0]], dtype=torch.float64)
-    losses = TERMS[term].loss(linear_scene(real, fake, weights))
+    losses = TERMS[term].loss(linear_loss_inputs(real, fake, weights))
     torch.testing.assert_close(losses, expected(torch.tensor([5.0, 0.5, 2.0], dtype=torch.float64)))
 
 
@@ -54,7 +54,7 @@ def test_a_flat_discriminator_has_a_finite_penalty_and_gradient() -> None:
     """|∇D| = 0 has no derivative; a NaN there would end the run."""
     weights = torch.zeros(1, 4, requires_grad=True)
     for term in ("gradient_penalty", "dragan", "r1", "r2"):
-        loss = TERMS[term].loss(linear_scene(*torch.randn(2, 1, 3, 4), weights))
+        loss = TERMS[term].loss(linear_loss_inputs(*torch.randn(2, 1, 3, 4), weights))
         (gradient,) = torch.autograd.grad(loss.sum(), weights)
         assert gradient.isfinite().all()
 
@@ -62,13 +62,13 @@ def test_a_flat_discriminator_has_a_finite_penalty_and_gradient() -> None:
 def test_pixel_and_feature_terms_have_their_closed_forms() -> None:
     real, fake = torch.randn(2, 2, 6, 5, dtype=torch.float64)
     weights = torch.ones(2, 5, dtype=torch.float64)
-    scene = linear_scene(real, fake, weights)
+    inputs = linear_loss_inputs(real, fake, weights)
     for run in range(2):
         expected = nn.functional.mse_loss(fake[run], real[run])
-        torch.testing.assert_close(TERMS["pixel_mse"].loss(scene)[run], expected)
-        torch.testing.assert_close(TERMS["pixel_mae"].loss(scene)[run], nn.functional.l1_loss(fake[run], real[run]))
+        torch.testing.assert_close(TERMS["pixel_mse"].loss(inputs)[run], expected)
+        torch.testing.assert_close(TERMS["pixel_mae"].loss(inputs)[run], nn.functional.l1_loss(fake[run], real[run]))
         means = real[run].relu().mean(0), fake[run].relu().mean(0)
-        torch.testing.assert_close(TERMS["feature_matching"].loss(scene)[run], nn.functional.mse_loss(*means))
+        torch.testing.assert_close(TERMS["feature_matching"].loss(inputs)[run], nn.functional.mse_loss(*means))
 
 
 class Oracle:

@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 from mlflow.entities import ViewType
 
-from gan import errors, tracking
+from gan import errors
 from gan.errors import StudyError
 from gan.files import read_json, write_json
-from gan.patience import USUAL, Patience
-from gan.study import load_study
-from gan.tracking import Changes, MlflowClient, recorded_runs, synchronise
+from gan.study.loading import load_study
+from gan.tracking import synchronise as tracking
+from gan.tracking.synchronise import Changes, MlflowClient, recorded_runs, synchronise
+from gan.tracking.time_budget import USUAL, Patience
 from stages import track
 
 PROJECT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, fail
                 "status": "failed" if seed == failed else "finished",
                 "failure": {"epoch": 2, "cause": CAUSE} if seed == failed else None,
                 "seconds": 12.5,
-                "declaration": "what was decided",
+                "preregistration": "what was decided",
             }
             for seed in seeds
         ],
@@ -171,7 +172,7 @@ def test_each_run_is_shown_as_recorded(embedded):
     assert run["tags"].items() >= {
         "variant": "minimax", "seed": "0", "run_key": "1e0", "code_checksum": "c0de", "data_checksum": "da7a",
         "device": "cpu", "hardware": "a processor", "python": "3.11.9", "torch": "2.15.0",
-        "declaration": "what was decided",
+        "preregistration": "what was decided",
     }.items()  # fmt: skip
     assert run["metrics"] == {
         "discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],
@@ -388,7 +389,7 @@ def test_command_shows_the_study_in_the_working_directory(client, project, capsy
     study = load_study()
     variant, seed = next(iter(study.variants)), study.baseline.seeds[0]
     train(project, variant, [seed])
-    monkeypatch.setattr(sys, "argv", ["gan.tracking"])
+    monkeypatch.setattr(sys, "argv", ["gan.tracking.synchronise"])
     tracking.main()
 
     assert "1 runs logged" in capsys.readouterr().out
@@ -483,7 +484,7 @@ def test_processes_that_find_no_store_together_show_each_run_once(project):
     study = load_study()
     variant, seeds = next(iter(study.variants)), list(study.baseline.seeds)[:2]
     train(project, variant, seeds)
-    command = [sys.executable, "-m", "gan.tracking"]
+    command = [sys.executable, "-m", "gan.tracking.synchronise"]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
     for process in processes:
         process.communicate()

@@ -7,13 +7,14 @@ import pytest
 import torch
 from conftest import contents
 
-from gan import runs, trainer
+from gan.compute import store as runs
+from gan.compute import trainer
+from gan.compute.executors import Cores
+from gan.compute.store import common, gather, history_table, load_generator
+from gan.compute.trainer import Trained, run_key, train_variant
 from gan.files import DamagedError
-from gan.runs import common, gather, history_table, load_generator
-from gan.study import Study
-from gan.trainer import Trained, run_key, train_variant
-from gan.training import memory_per_run
-from gan.workers import Cores
+from gan.study.schema import Study
+from gan.training.population import memory_per_run
 
 QUANTILES = (0.05, 0.5)
 

@@ -8,13 +8,15 @@ import torch
 from conftest import ROOT, as_module, same
 from torch import nn
 
-from gan.objectives import OBJECTIVES
-from gan.pixels import scale
-from gan.randomness import random_generator
-from gan.study import Study, Variant, load_study
-from gan.terms import TERMS
-from gan.training import Population, Run, memory_per_run, train
-from gan.tutorial import Tutorial
+from gan.claims.tutorial import Tutorial
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.study.loading import load_study
+from gan.study.schema import Study, Variant
+from gan.training.loop import Run, train
+from gan.training.losses import OBJECTIVES
+from gan.training.population import Population, memory_per_run
+from gan.training.terms import TERMS
 
 QUANTILES = (0.05, 0.5)
 

@@ -11,9 +11,18 @@ from typing import Any
 import pytest
 import torch
 
+from gan.compute.executors import (
+    Cores,
+    Tick,
+    _uninterrupted,
+    choose_device,
+    count_cores,
+    describe_hardware,
+    divide,
+    local_crew,
+)
 from gan.errors import StudyError
-from gan.study import Compute
-from gan.workers import Cores, Tick, _uninterrupted, choose_device, count_cores, describe_hardware, divide, local_crew
+from gan.study.schema import Compute
 
 
 def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:

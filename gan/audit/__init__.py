@@ -1,0 +1,1 @@
+"""What each of the study's losses is, before anything is trained."""

@@ -1,0 +1,39 @@
+"""Whether the recipes of params.yaml can be trained with the objectives and terms that there are."""
+
+from collections.abc import Mapping
+
+from gan.errors import StudyError
+from gan.formatting import unknown
+from gan.study.schema import Study, Variant
+from gan.training.losses import OBJECTIVES
+from gan.training.terms import TERMS
+
+
+def check_study(study: Study) -> None:
+    """StudyError, a line that names the key, if the baseline's or a variant's recipe can't be trained."""
+    recipes: Mapping[str, Variant] = {"baseline": study.baseline} | {
+        f"variants.{name}": variant for name, variant in study.variants.items()
+    }
+    for key, variant in recipes.items():
+        if fault := _fault(variant):
+            raise StudyError(f"params.yaml: {key}{fault}")
+
+
+def _fault(variant: Variant) -> str | None:
+    """What is wrong with a recipe, from the key on."""
+    if variant.objective not in OBJECTIVES:
+        return f".objective: {unknown(variant.objective, OBJECTIVES)}"
+    for name in variant.terms:
+        if name not in TERMS:
+            return f".terms.{name}: {unknown(name, TERMS)}"
+    players = {name: TERMS[name].player for name in variant.terms}
+    encoding = [name for name, player in players.items() if player == "autoencoder"]
+    if encoding and variant.encoder_hidden is None:
+        return f": terms.{encoding[0]} needs an encoder: give encoder_hidden its layers' widths"
+    if variant.encoder_hidden is not None and not encoding:
+        return ": encoder_hidden describes an encoder that no term trains: add terms.evidence_bound"
+    if not variant.adversarial and all(player == "discriminator" for player in players.values()):
+        return ": adversarial is 0 and terms has none for the generator: it would have nothing to minimise"
+    if variant.real_label < 1 and not OBJECTIVES[variant.objective].labelled:
+        return f": real_label has no meaning for {variant.objective}, which knows no labels: leave it at 1.0"
+    return None

@@ -1,0 +1,225 @@
+"""Why an objective wins, measured: new discriminators on frozen generators, a perfect generator, a step's cost."""
+
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gan.claims import tutorial
+from gan.compute import store as runs
+from gan.compute.executors import Crew, Tick
+from gan.compute.progress import progress
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.training.losses import OBJECTIVES
+from gan.training.networks import Perceptrons, discriminator_architecture
+from gan.training.optimizers import OPTIMIZERS
+from gan.training.population import Population
+
+if TYPE_CHECKING:
+    from gan.study.schema import Mechanism, Variant
+
+LOSSES = ("minimax", "non_saturating")
+SHARES_OF_STEPS = 24  # points that are kept of a discriminator's training, evenly on a logarithmic axis
+
+
+def measure(
+    variant: "Variant", settings: "Mechanism", folder: Path, images: Tensor, crew: Crew
+) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
+    """All measurements, fit for JSON; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
+    tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
+    flat = scale(images.flatten(1).to(crew.device))
+    with progress("mechanism", len(tasks), "discriminators") as tick:
+        found = [row for rows in crew.run(_fresh_discriminator, tasks, (variant, folder, flat), tick) for row in rows]
+    found.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
+    return {
+        "fresh_discriminator": found,
+        "perfect_generator": [perfect_generator(variant, seed, flat) for seed in settings.seeds],
+        "gradient_flow": gradient_flow(),
+        "frozen_discriminator": frozen_discriminator(variant, settings.steps, flat),
+    }
+
+
+def _fresh_discriminator(
+    shared: tuple["Variant", Path, Tensor], task: tuple[int, int, str], tick: Tick
+) -> list[dict[str, Any]]:
+    variant, folder, images = shared
+    seed, epoch, loss = task
+    rows = fresh_discriminator(variant, seed, runs.load_generator(folder, seed, epoch), images, loss)
+    tick(1)
+    return [{"epoch": epoch, **row} for row in rows]
+
+
+def fresh_discriminator(
+    variant: "Variant", seed: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
+) -> list[dict[str, Any]]:
+    """Train a new discriminator for an epoch against a frozen generator (as Arjovsky & Bottou 2017, figure 2).
+
+    A row per kept step: the norm of the gradient that `loss` gives to the generator, the mean of D(G(z)) over
+    the batch it is taken on, the discriminator's loss and its accuracy on the step's images. `images` is
+    `[image, pixel]` in [-1, 1]. Whatever the loss, a seed's discriminator is trained on the same images alike.
+    """
+    still = variant.generator_optimizer.model_copy(update={"lr": 0.0})
+    recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": still})
+    population = Population(recipe, [seed], images)
+    population.generator.load(0, {name: torch.from_numpy(part) for name, part in generator.items()})
+    population.epoch()
+    log, size = population.log, min(variant.batch_size, len(images))
+    steps = len(images) // size
+    real, fake = (log[name][:, : steps * size].unflatten(1, (steps, size)) for name in ("real_logits", "fake_logits"))
+    measured = {
+        "gradient_norm": log["generator_gradient_norm"],
+        "fake_probability": torch.sigmoid(fake).mean(2),
+        "discriminator_loss": log["discriminator_loss"],
+        "accuracy": ((real > 0).float().mean(2) + (fake < 0).float().mean(2)) / 2,
+    }
+    kept = sorted({round(step) for step in np.geomspace(1, steps, SHARES_OF_STEPS)})
+    return [
+        {"loss": loss, "seed": seed, "step": step, **{name: of[0, step - 1].item() for name, of in measured.items()}}
+        for step in kept
+    ]
+
+
+def perfect_generator(variant: "Variant", seed: int, images: Tensor) -> dict[str, float]:
+    """Mean D over "generated" images that are real ones, each seen once: what D(G(z)) is for a perfect generator.
+
+    One half of `images` `[image, pixel]` plays the real images, the other half the generated ones. `fake_probability`
+    is the mean over the last quarter of the steps, before the discriminator learns from them.
+    """
+    architecture = discriminator_architecture(variant, images.shape[1])
+    network = Perceptrons(architecture, [random_generator(seed, "discriminator")], images.device)
+    gradient = torch.zeros_like(network.parameters)
+    targets = [part for layer in architecture.layers(gradient) for part in layer]
+    settings = variant.discriminator_optimizer
+    optimizer = OPTIMIZERS[settings.name](network.parameters, gradient, settings)
+    order = torch.randperm(len(images), generator=random_generator(seed, "order")).to(images.device)
+    halves = zip(*(half.split(variant.batch_size) for half in order.chunk(2)), strict=True)
+    judged = []
+    for real, fake in halves:
+        real_logits, fake_logits = (network(images[chosen].unsqueeze(0))[1].squeeze(-1) for chosen in (real, fake))
+        judged.append(torch.sigmoid(fake_logits.detach()).mean().item())
+        loss = OBJECTIVES["non_saturating"].discriminator(real_logits, fake_logits, variant.real_label)
+        for target, part in zip(targets, torch.autograd.grad(loss.sum(), network.leaves), strict=True):
+            target.copy_(part)
+        optimizer.step()
+    return {"seed": seed, "fake_probability": statistics.fmean(judged[-max(1, len(judged) // 4) :])}
+
+
+def gradient_flow() -> dict[str, bool]:
+    """Which of the tutorial's networks get a gradient, under `no_grad` and behind `detach` (claim T5)."""
+    latents = torch.randn(4, tutorial.LATENT_DIM, generator=random_generator(0, "gradient flow"))
+
+    def reached(made: Callable[[nn.Module, nn.Module], Tensor]) -> tuple[bool, bool]:
+        generator, discriminator = tutorial.generator(), tutorial.discriminator()
+        judged = made(generator, discriminator)
+        if judged.requires_grad:
+            judged.sum().backward()
+        first, second = (any(p.grad is not None for p in part.parameters()) for part in (generator, discriminator))
+        return first, second
+
+    def without_grad(generator: nn.Module, discriminator: nn.Module) -> Tensor:
+        with torch.no_grad():
+            return discriminator(generator(latents))
+
+    step, no_grad, detached = (
+        reached(made)
+        for made in (
+            lambda generator, discriminator: discriminator(generator(latents)),
+            without_grad,
+            lambda generator, discriminator: discriminator(generator(latents).detach()),
+        )
+    )
+    return {
+        "generator_in_its_step": step[0],
+        "discriminator_in_the_generators_step": step[1],
+        "generator_under_no_grad": no_grad[0],
+        "generator_behind_detach": detached[0],
+        "discriminator_behind_detach": detached[1],
+    }
+
+
+def frozen_discriminator(variant: "Variant", steps: int, images: Tensor) -> dict[str, Any]:
+    """The generator's step with and without `requires_grad_(False)` on the discriminator (claim T6).
+
+    Peak bytes and median milliseconds of the tutorial's step; and whether runs of this study's engine are bitwise the
+    same after `steps` steps. `images` is `[image, pixel]` in [-1, 1].
+    """
+    few = images[: steps * variant.batch_size]
+    weights = []
+    for frozen in (True, False):
+        population = Population(variant.model_copy(update={"freeze_discriminator": frozen}), [0], few)
+        population.epoch()
+        weights.append(torch.cat([population.generator.parameters, population.discriminator.parameters], 1))
+    step = {frozen: _tutorial_step(frozen, variant.batch_size) for frozen in (True, False)}
+    for work in step.values():
+        work()  # the first call allocates what later ones find
+    peaks = {}
+    for frozen, work in step.items():
+        with _Peak() as peak:
+            work()
+        peaks[frozen] = peak.most
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(steps):
+        for frozen, work in step.items():  # in turns, for a machine's speed drifts
+            started = time.perf_counter()
+            work()
+            seconds[frozen].append(time.perf_counter() - started)
+    return {
+        "same_weights": torch.equal(*weights),
+        "peak_bytes": {"frozen": peaks[True], "not_frozen": peaks[False]},
+        "milliseconds": {
+            "frozen": 1e3 * statistics.median(seconds[True]),
+            "not_frozen": 1e3 * statistics.median(seconds[False]),
+        },
+    }
+
+
+def _tutorial_step(frozen: bool, batch_size: int) -> Callable[[], None]:
+    """The generator's half of the tutorial's step, from latents to gradients."""
+    generator, discriminator = tutorial.generator(), tutorial.discriminator().requires_grad_(not frozen)
+    latents, labels = torch.randn(batch_size, tutorial.LATENT_DIM), torch.ones(batch_size, 1)
+
+    def step() -> None:
+        generator.zero_grad()
+        discriminator.zero_grad()
+        nn.functional.binary_cross_entropy(discriminator(generator(latents)), labels).backward()
+
+    return step
+
+
+class _Peak(TorchDispatchMode):
+    """Counts the bytes of tensors that are made while it is on; `most` is the largest sum alive at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        known = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        made = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(made):
+            if not isinstance(leaf, Tensor):
+                continue
+            storage = leaf.untyped_storage()
+            if storage._cdata in known | self._known:
+                continue
+            self._known.add(storage._cdata)
+            self.now += storage.nbytes()
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
+        return made
+
+    def _freed(self, which: int, size: int) -> None:
+        self._known.discard(which)
+        self.now -= size

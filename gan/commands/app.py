@@ -1,0 +1,105 @@
+"""The `gan` command: what users ask for beside the pipeline. Imports wait for the command that needs them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan import errors
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def check(
+    joining: Annotated[str | None, typer.Option(help="A new variant that is to join published scores")] = None,
+) -> None:
+    """Validate params.yaml; say what the study will run."""
+    from gan.audit.recipes import check_study
+    from gan.commands.published import check_joining
+    from gan.study.loading import load_study
+
+    study = load_study()
+    if joining:
+        check_joining(study, joining, Path())
+    check_study(study)
+    runs = sum(len(variant.seeds) for variant in study.variants.values())
+    print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {study.data.name}")
+
+
+@app.command()
+def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports")] = Path("reports")) -> None:
+    """Print the ranking, the verdicts and where the report is."""
+    from gan.reporting.terminal import show
+
+    show(reports)
+
+
+@app.command()
+def audit() -> None:
+    """Hold every loss to the equation of its name, and every variant's losses beside every other's."""
+    from gan.audit import record as losses
+    from gan.study.loading import load_study
+
+    record = losses.audit(load_study())
+    losses.show(record)
+    losses.refuse_faults(record)
+
+
+@app.command()
+def rehearse(preset: Path, folder: Path) -> None:
+    """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
+    from gan.commands import rehearsal
+    from gan.reporting import terminal as verdict
+
+    if not preset.exists():
+        known = ", ".join(str(path) for path in sorted(preset.parent.glob("*.yaml")))
+        raise errors.StudyError(f"there is no {preset}; there are {known}")
+    rehearsal.rehearse(preset, folder)
+    verdict.show(folder / "reports")
+    print("This was a rehearsal; the study's own verdict is that of `make study`, in reports/.")
+
+
+@app.command()
+def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's reports")]) -> None:
+    """Tell from a pilot how many seeds the declared hypotheses need; written to reports/pilot.json."""
+    import pandas as pd
+
+    from gan.files import write_json
+    from gan.stats.pilot import plan
+    from gan.study.loading import load_study
+
+    study = load_study()
+    scored = sorted((reports / "metrics").glob("*.csv"))
+    if not scored:
+        raise errors.StudyError(f"{reports / 'metrics'} has no scores: run `make pilot` first")
+    metrics = pd.concat([pd.read_csv(path) for path in scored])
+    if seen := set(metrics["seed"]) & {seed for variant in study.variants.values() for seed in variant.seeds}:
+        raise errors.StudyError(f"seed {min(seen)} is the study's own: a pilot's seeds must be others")
+    planned = plan(metrics, study.compare)
+    write_json(Path("reports/pilot.json"), planned)
+    for need in planned["hypotheses"] + planned["controls"]:
+        spread = f"sd of log ratios {need['sd']:.3f}" if need["sd"] is not None else need["note"]
+        print(f"{need['id']}: {need['seeds']} seeds ({spread})")
+
+
+@app.command()
+def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")] = 3) -> None:
+    """Measure training here: tutorial, engine and floor; written to reports/benchmark.json (minutes)."""
+    from rich.console import Console
+
+    from gan.commands.benchmark import keep, measure, table
+    from gan.compute.executors import local_crew
+    from gan.images import load
+    from gan.study.loading import load_study
+
+    study, path = load_study(), Path("reports/benchmark.json")
+    images, labels = load(Path("data"), "train")
+    entry = measure(study.baseline, images, labels, local_crew(study.compute), repeats, print)
+    keep(entry, path)
+    Console().print(table(entry))
+    print(f"Kept in {path}; `make study` brings it into the report")
+
+
+def main() -> None:
+    errors.run(app)

@@ -1,0 +1,1 @@
+"""Where runs run and are kept."""

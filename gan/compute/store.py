@@ -1,0 +1,103 @@
+"""Trained runs on disk: a folder per run with its generators and run.json, which has the checksum of each."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save
+
+from gan.files import DamagedError, check, read_json, read_sealed_json, sha256, write, write_json, write_sealed_json
+
+if TYPE_CHECKING:
+    from gan.training.loop import Run
+
+
+def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
+    """Put a trained run into its folder; run.json comes last and makes it whole.
+
+    `origin` has the hardware and versions that trained it, and the checksum of what was declared when it was begun.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    files = {}
+    for epoch, parameters in run.generators.items():
+        path = folder / generator_file(epoch)
+        write(path, save(parameters))
+        files[path.name] = sha256(path)
+    record = asdict(run)
+    del record["generators"]
+    write_sealed_json(folder / "run.json", {**record, **origin, "status": run.status, "files": files})
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a run with all its files, each as recorded; what is damaged is told on stderr."""
+    try:
+        for name, digest in read_sealed_json(folder / "run.json")["files"].items():
+            check(folder / name, digest)
+    except FileNotFoundError:
+        return False
+    except DamagedError as damage:
+        print(f"warning: {damage}: the run is trained anew", file=sys.stderr)
+        return False
+    return True
+
+
+def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
+    """Copy kept runs (run key to folder) into one subfolder a seed, and return their records with their keys.
+
+    What lands in `folder` depends on nothing but the runs: equal runs are equal bytes, so no durations there.
+    """
+    records = []
+    for key, source in kept.items():
+        record = {**read_sealed_json(source / "run.json"), "key": key}
+        target = seed_folder(folder, record["seed"])
+        for name in record["files"]:
+            write(target / name, (source / name).read_bytes())
+        lasting = ("seed", "key", "status", "failure", "files")
+        write_json(target / "run.json", {name: record[name] for name in lasting})
+        records.append(record)
+    return records
+
+
+def common(descriptions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What runs have in common, key by key; where they differ, all values in one string."""
+    distinct: dict[str, list[Any]] = {}
+    for description in descriptions:
+        for name, value in description.items():
+            values = distinct.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return {name: values[0] if len(values) == 1 else " / ".join(map(str, values)) for name, values in distinct.items()}
+
+
+def history_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """All runs' histories, one row per seed and epoch."""
+    rows = [{"seed": record["seed"], **row} for record in records for row in record["history"]]
+    return pd.DataFrame(rows or {"seed": [], "epoch": []}).astype({"seed": int, "epoch": int})
+
+
+def load_record(folder: Path, seed: int) -> dict[str, Any]:
+    """A gathered run's seed, key, status, failure and files."""
+    return read_json(seed_folder(folder, seed) / "run.json")
+
+
+def load_generator(folder: Path, seed: int, epoch: int) -> dict[str, np.ndarray]:
+    """A generator's parameters, named as in the tutorial's module; DamagedError if the file is not the recorded one."""
+    name = generator_file(epoch)
+    path = seed_folder(folder, seed) / name
+    if sha256(path) != read_json(path.with_name("run.json"), "files", name):
+        raise DamagedError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
+    return load_file(path)
+
+
+def seed_folder(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}"
+
+
+def generator_file(epoch: int) -> str:
+    """The name of a snapshot's file within its run's folder."""
+    return f"generator-{epoch:04d}.safetensors"

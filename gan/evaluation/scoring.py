@@ -1,0 +1,204 @@
+"""Scoring trained generators: latents to images, images to features, features to metrics."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan.compute import store as runs
+from gan.compute.executors import Crew, Tick
+from gan.compute.progress import progress
+from gan.evaluation import metrics
+from gan.evaluation.classifier import Classifier, classify
+from gan.images import scale
+from gan.seeding import random_generator
+from gan.study.schema import Evaluate, Variant
+
+MORE_NAMES = ("fid_last", "fid_again", "fid_half", "output_variance", "mean_distance", "median_distance")
+RECONSTRUCTION = "reconstruction_error"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One seed's rows of metrics, its FID at each snapshot and its row of samples `[column, height, width]`."""
+
+    rows: list[dict[str, Any]]
+    snapshots: list[dict[str, float]]
+    samples: Tensor
+
+
+@dataclass(frozen=True)
+class ForwardPasses:
+    """What kept networks compute, as the code that trained them has it.
+
+    `generate(variant, parameters, latents)` has images `[image, pixel]` in [-1, 1] of latents `[image, latent]`.
+    `reconstruct(variant, parameters, images)` has the generator's images of the latents that the encoder infers.
+    """
+
+    generate: Callable[[Variant, dict[str, np.ndarray], Tensor], Tensor]
+    reconstruct: Callable[[Variant, dict[str, np.ndarray], Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What every run is scored with: the classifier that counts, those that confirm it, and the test images.
+
+    `images` are the test images `[image, height, width]` in [-1, 1].
+    """
+
+    classifier: Classifier
+    reference: metrics.Reference
+    others: list[tuple[Classifier, metrics.Moments]]
+    images: Tensor
+    settings: Evaluate
+    device: str
+
+    @classmethod
+    def of(cls, classifiers: Sequence[Classifier], images: Tensor, settings: Evaluate, device: str) -> "Scorer":
+        """A scorer whose reference is `images`, uint8 `[image, height, width]`; the first classifier counts."""
+        if device == "cpu":
+            torch.set_num_threads(1)  # as the workers: the last digits depend on the order of additions
+        images = scale(images.to(device))
+        first, *others = (classifier.to(device) for classifier in classifiers)
+        reference = metrics.Reference.of(classify(first, images)[0], settings.neighbours)
+        moments = [metrics.Moments.of(classify(other, images)[0]) for other in others]
+        return cls(first, reference, list(zip(others, moments, strict=True)), images, settings, device)
+
+    @cached_property
+    def mean_image(self) -> Tensor:
+        return self.images.mean(0)
+
+    @cached_property
+    def median_image(self) -> Tensor:
+        return self.images.median(0)[0]
+
+    def score(self, images: Tensor) -> dict[str, float]:
+        """All metrics of images `[image, height, width]` in [-1, 1], but those that need more than these images.
+
+        `fid_half` is FID of their first half, `fid_classifier_1` and so on FID by the other classifiers.
+        `output_variance` is the pixels' variance over images, `mean_distance` and `median_distance` the mean
+        squared distance from the test images' mean and median image, all averaged over pixels.
+        """
+        images = images.to(self.device)
+        features, digits = classify(self.classifier, images)
+        return {
+            **metrics.score(features, digits, self.reference, self.settings.digit_share),
+            **self.other_fids(images),
+            "fid_half": metrics.fid(features[: len(features) // 2], self.reference),
+            "output_variance": images.var(0).mean().item(),
+            "mean_distance": (images - self.mean_image).square().mean().item(),
+            "median_distance": (images - self.median_image).square().mean().item(),
+        }
+
+    def fid(self, images: Tensor) -> float:
+        features, _ = classify(self.classifier, images.to(self.device))
+        return metrics.fid(features, self.reference)
+
+    @property
+    def other_names(self) -> list[str]:
+        """What FID by each of the other classifiers is called."""
+        return [f"fid_classifier_{place}" for place in range(1, len(self.others) + 1)]
+
+    def other_fids(self, images: Tensor) -> dict[str, float]:
+        found = [(metrics.Moments.of(classify(other, images)[0]), moments) for other, moments in self.others]
+        return {name: metrics.frechet_distance(*both) for name, both in zip(self.other_names, found, strict=True)}
+
+
+def evaluate_variant(
+    name: str, variant: Variant, folder: Path, scorer: Scorer, passes: ForwardPasses, crew: Crew
+) -> list[Scored]:
+    """Score every seed of a variant whose runs lie in `folder`; results in the order of its seeds.
+
+    The scorer is on the crew's device.
+    """
+    shared = (name, variant, folder, scorer, passes)
+    with progress(f"evaluate {name}", len(variant.seeds), "runs") as tick:
+        scored = list(crew.run(score_run, variant.seeds, shared, tick))
+    order = {seed: place for place, seed in enumerate(variant.seeds)}
+    return sorted(scored, key=lambda result: order[result.rows[0]["seed"]])
+
+
+def score_run(shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: int, tick: Tick) -> Scored:
+    """One run's metrics, from latents that seed k of every variant shares; a failed run's row has none."""
+    name, variant, folder, scorer, passes = shared
+    side = scorer.images.shape[-1]
+    record = runs.load_record(folder, seed)
+    images, columns = scorer.settings.images, scorer.settings.grid_columns
+    latents, others = (
+        torch.randn(images, variant.latent_dim, generator=random_generator(seed, purpose)).to(scorer.device)
+        for purpose in ("evaluation", "evaluation again")
+    )
+    shown = torch.randn(columns, variant.latent_dim, generator=random_generator(0, "grid"))
+    failure = record["failure"] or {"epoch": None, "cause": None}
+    known = {"variant": name, "seed": seed, "key": record["key"]}
+    scored = scorer.settings.scored(variant)
+    averaged = {epoch for epochs in scored.values() for epoch in epochs}
+    rows: list[dict[str, Any]] = []
+    fids: dict[int, dict[str, float]] = {}
+    samples = torch.full((columns, side, side), -1.0)
+
+    def generate(parameters: dict[str, np.ndarray], latents: Tensor) -> Tensor:
+        return passes.generate(variant, parameters, latents).view(-1, side, side)
+
+    for epoch in variant.checkpoints:
+        if runs.generator_file(epoch) not in record["files"]:
+            break
+        parameters = runs.load_generator(folder, seed, epoch)
+        generated = generate(parameters, latents)
+        if epoch not in scored:
+            fids[epoch] = {"fid": scorer.fid(generated), **(scorer.other_fids(generated) if epoch in averaged else {})}
+            continue
+        scores = scorer.score(generated)
+        fids[epoch] = {name: scores[name] for name in ("fid", *scorer.other_names)}
+        scores["fid_last"] = scores["fid"]
+        scores |= {name: geometric_mean([fids[each][name] for each in scored[epoch]]) for name in fids[epoch]}
+        scores["fid_again"] = scorer.fid(generate(parameters, others))
+        if variant.encoder_hidden is not None:
+            rebuilt = passes.reconstruct(variant, parameters, scorer.images.flatten(1)).view_as(scorer.images)
+            scores[RECONSTRUCTION] = (rebuilt - scorer.images).square().mean().item()
+        rows.append({**known, "epoch": epoch, "status": "finished", **scores})
+        samples = generate(parameters, shown)
+    rows += [
+        {**known, "epoch": epoch, "status": "failed", "failed_epoch": failure["epoch"], "failure": failure["cause"]}
+        for epoch in scored
+        if epoch not in fids
+    ]
+    tick(1)
+    snapshots = [{"seed": seed, "epoch": epoch, "fid": found["fid"]} for epoch, found in fids.items()]
+    return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
+
+
+def metrics_table(scored: list[Scored], other_names: Sequence[str]) -> pd.DataFrame:
+    """One row per seed and scored epoch, `other_names` as the scorer has them; a failed run's metrics are empty."""
+    measured = [*metrics.NAMES, *MORE_NAMES, *other_names, RECONSTRUCTION]
+    columns = ["variant", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
+    return pd.DataFrame([row for result in scored for row in result.rows], columns=columns).astype(
+        {"failed_epoch": "Int64", "digits": "Int64"}
+    )
+
+
+def snapshots_table(name: str, scored: list[Scored]) -> pd.DataFrame:
+    """FID along the snapshots, one row per seed and epoch."""
+    rows = [{"variant": name, **snapshot} for result in scored for snapshot in result.snapshots]
+    return pd.DataFrame(rows, columns=["variant", "seed", "epoch", "fid"])
+
+
+def sample_grid(scored: list[Scored], rows: int) -> bytes:
+    """A PNG: a row for each of the first seeds, a column for each latent; white on black, a failed run's row black."""
+    from torchvision.utils import make_grid  # takes two seconds to import, which no worker is to wait for
+
+    samples = torch.cat([result.samples for result in scored[:rows]])
+    columns = len(scored[0].samples)
+    grid = make_grid(samples.unsqueeze(1), nrow=columns, padding=2, normalize=True, value_range=(-1, 1))
+    png = BytesIO()
+    Image.fromarray((255 * grid[0]).round().byte().numpy()).save(png, "PNG", optimize=True)
+    return png.getvalue()

@@ -1,0 +1,77 @@
+"""Names, numbers and lists in words, the same everywhere."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+MISSING = "–"
+PERCENT = "\N{NO-BREAK SPACE}%"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`: did you mean cewl?`, or nothing where no known name resembles this one."""
+    found = get_close_matches(name, list(known), 1)
+    return f": did you mean {found[0]}?" if found else ""
+
+
+def unknown(name: str, known: Collection[str]) -> str:
+    """That a name is not among the known ones, with the one that it resembles, else with all of them."""
+    remedy = nearest(name, known) or f"; known are {', '.join(known)}"
+    return f"{name} is unknown{remedy}"
+
+
+def change(ratio: float) -> str:
+    """A ratio in words: 0.8 is 20 % lower, 1.013 is 1.3 % higher."""
+    size = 100 * abs(ratio - 1)
+    return f"{size:.{0 if size >= 9.95 else 1}f}{PERCENT} {'lower' if ratio < 1 else 'higher'}"
+
+
+def changes(low: float, high: float) -> str:
+    """An interval of ratios in words, the smaller change first where both ends point the same way."""
+    if high < 1:
+        return f"{change(high).removesuffix(' lower')} to {change(low)}"
+    return f"{change(low).removesuffix(' higher')} to {change(high)}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
+    if value is None or math.isnan(value):
+        return MISSING
+    return f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def interval(bounds: Mapping[str, Any], decimals: int) -> str:
+    """`low` and `high`; a dash where the sample is too small for them."""
+    if bounds["low"] is None:
+        return MISSING
+    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:g}{PERCENT}"
+
+
+def share(value: float, decimals: int = 0) -> str:
+    return f"{fixed(100 * value, decimals)}{PERCENT}"
+
+
+def span(low: float, high: float, decimals: int = 0) -> str:
+    """Two shares: 4.0 – 5.9 %."""
+    return f"{fixed(100 * low, decimals)} – {share(high, decimals)}"
+
+
+def p_value(p: float) -> str:
+    """Four decimals, or that it is less than they can show."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would use."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,46 @@
+"""The published table that this study's order is set beside."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy import stats
+
+LUCIC = {
+    "minimax": (9.8, 0.9),
+    "non_saturating": (6.8, 0.5),
+    "lsgan": (7.8, 0.6),
+    "wgan": (6.7, 0.4),
+    "wgan_gp": (20.3, 5.0),
+    "dragan": (7.6, 0.4),
+}
+"""Inception FID on MNIST, mean and standard deviation of the best of a wide search (Lucic et al. 2018, table 2).
+
+Severe collapses were left out of the published means.
+"""
+
+
+def beside_the_published(standing: Mapping[str, Any]) -> dict[str, Any]:
+    """The published and this study's order of the variants that both have, best first, and Kendall's τ.
+
+    Ours is the standing's ranking, in which failures come last. `tau` and its exact two-sided p are None for fewer than
+    three variants.
+    """
+    ours = [name for name in standing["ranking"] if name in LUCIC]
+    published = sorted(ours, key=lambda name: LUCIC[name][0])
+    places = [[order.index(name) for name in ours] for order in (ours, published)]
+    found = stats.kendalltau(*places, method="exact") if len(ours) > 2 else None
+    return {
+        "epochs": standing["epochs"],
+        "published": published,
+        "ours": ours,
+        "fids": {
+            name: {
+                "published": LUCIC[name][0],
+                "spread": LUCIC[name][1],
+                "ours": standing["variants"][name]["scored_mean"],
+            }
+            for name in published
+        },
+        "tau": float(found.statistic) if found else None,
+        "p": float(found.pvalue) if found else None,
+    }

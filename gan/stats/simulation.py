@@ -1,0 +1,230 @@
+"""How often the decision errs: that of `gan.stats.contrasts` itself, on simulated studies whose truth is known.
+
+A simulated study has the study's hypotheses, controls and seeds. The logarithms of its scores are drawn around each
+variant's level, independently for all runs.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from gan.compute.progress import progress
+from gan.errors import StudyError
+from gan.stats.contrasts import Hypothesis, decide
+from gan.stats.inference import share_estimate
+from gan.stats.scores import Runs, Scores
+
+if TYPE_CHECKING:
+    from gan.compute.executors import Crew, Tick
+    from gan.study.schema import Study
+
+STUDIES_PER_TASK = 100
+CONFIDENCE = 0.95  # of the rates' intervals
+EQUAL = 1e-9  # logarithms closer than this are equal on paper
+
+# What a wrong verdict is, by the kind of its hypothesis.
+ERRORS = {
+    ("superiority", "supported"): "false superiority",
+    ("superiority", "refuted"): "false superiority",
+    ("equivalence", "supported"): "false equivalence",
+    ("equivalence", "refuted"): "false refutation of equivalence",
+    ("control", "equivalent"): "false equivalence of a control",
+    ("control", "different"): "false alarm of a control",
+}
+
+Claim: TypeAlias = tuple[str, str]
+"""Id and verdict of a hypothesis or control."""
+Outcomes: TypeAlias = Counter[frozenset[Claim]]
+"""How many studies made these claims."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is true of simulated studies: each variant's level, and the share of its runs that collapse.
+
+    Where one variant collapses more than another, levels alone don't tell which verdict is right: it isn't `judged`.
+    """
+
+    name: str
+    text: str
+    levels: Mapping[str, float]
+    heavy_tails: bool = False
+    collapses: Mapping[str, float] = field(default_factory=dict)
+    judged: bool = True
+
+
+def calibrate(study: "Study", crew: "Crew") -> dict[str, Any]:
+    """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals: fit for JSON.
+
+    Each simulated study has a random stream of its own: no number depends on how the work is divided. StudyError
+    without hypotheses.
+    """
+    if not study.compare.hypotheses:
+        raise StudyError("compare.hypotheses is empty: there is no decision to calibrate")
+    settings, worlds = study.calibrate, scenarios(study)
+    tasks = [(place, first) for place in range(len(worlds)) for first in range(0, settings.studies, STUDIES_PER_TASK)]
+    outcomes: list[Outcomes] = [Counter() for _ in worlds]
+    with progress("calibrate", len(worlds) * settings.studies, "studies") as tick:
+        for place, found in crew.run(simulate, tasks, study, tick):
+            outcomes[place] += found
+    return {
+        "alpha": study.compare.alpha,
+        "margin": study.compare.margin,
+        **settings.model_dump(mode="json"),
+        "confidence": CONFIDENCE,
+        "seeds": {name: len(study.variants[name].seeds) for name in worlds[0].levels},
+        "scenarios": [summarise(world, found, study) for world, found in zip(worlds, outcomes, strict=True)],
+    }
+
+
+def scenarios(study: "Study") -> list[Scenario]:
+    """All worlds that the decision is tried in."""
+    settings, margin = study.calibrate, study.compare.margin
+    effect, share = settings.effect, f"{100 * settings.collapses:g} %"
+    null, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
+    worlds = [
+        Scenario("null", "All variants are equal", null),
+        Scenario(
+            "margin",
+            f"Superiorities hold by a factor of {effect:g}, equivalences are wrong by just {margin:g}",
+            levels(study, effect, margin),
+        ),
+    ]
+    return [
+        *worlds,
+        *(
+            Scenario(name, f"Superiorities hold by a factor of {size:g}, equivalences exactly", levels(study, size, 1))
+            for name, size in (("large effect", effect), ("small effect", settings.small_effect))
+        ),
+        *(
+            replace(
+                world,
+                name=f"{world.name}, heavy tails",
+                text=f"{world.text}; Student's t with {settings.freedom:g} degrees of freedom",
+                heavy_tails=True,
+            )
+            for world in worlds
+        ),
+        *(
+            replace(
+                world,
+                name=f"{world.name}, collapses",
+                text=f"{world.text}; {share} of all runs collapse",
+                collapses=dict.fromkeys(null, settings.collapses),
+            )
+            for world in worlds
+        ),
+        Scenario(
+            "one collapses",
+            f"All variants are equal, but {share} of the runs of {alone} collapse",
+            null,
+            collapses={alone: settings.collapses},
+            judged=False,
+        ),
+    ]
+
+
+def levels(study: "Study", effect: float, ratio: float) -> dict[str, float]:
+    """A typical score of each variant that is named, under which superiorities hold by the factor `effect`.
+
+    Variants that a hypothesis or control calls equivalent are the factor `ratio` apart.
+    """
+    found = {name: 1.0 for name in study.compare.named if name in study.variants}
+    for h in study.compare.hypotheses:
+        if h.kind == "superiority" and {h.variant, h.against} <= found.keys():
+            found[h.against] = effect * found[h.variant]
+    for h in (*study.compare.hypotheses, *study.compare.controls):
+        if h.kind == "equivalence" and {h.variant, h.against} <= found.keys():
+            found[h.variant] = ratio * found[h.against]
+    return found
+
+
+def simulate(study: "Study", task: tuple[int, int], tick: "Tick") -> tuple[int, Outcomes]:
+    """Decide some studies of the scenario at that place, from that number on; the place and the claims."""
+    place, first = task
+    scenario, outcomes = scenarios(study)[place], Outcomes()
+    numbers = range(first, min(first + STUDIES_PER_TASK, study.calibrate.studies))
+    for number in numbers:
+        scores = draw(scenario, study, np.random.default_rng(np.random.SeedSequence([place, number])))
+        outcomes[frozenset((each.hypothesis.id, each.verdict) for each in decide(scores, study.compare))] += 1
+    tick(len(numbers))
+    return place, outcomes
+
+
+def draw(scenario: Scenario, study: "Study", random: np.random.Generator) -> Scores:
+    """One study's scores, after the one epoch that counts."""
+    freedom, scores = study.calibrate.freedom, {}
+    for name, level in scenario.levels.items():
+        seeds = np.sort(study.variants[name].seeds)
+        noise = random.standard_normal(len(seeds))
+        if scenario.heavy_tails:
+            noise = random.standard_t(freedom, len(seeds)) * math.sqrt((freedom - 2) / freedom)
+        collapsed = random.random(len(seeds)) < scenario.collapses.get(name, 0)
+        scores[name] = {1: Runs(seeds, level * np.exp(study.calibrate.spread * noise), collapsed)}
+    return scores
+
+
+def summarise(scenario: Scenario, outcomes: Outcomes, study: "Study") -> dict[str, Any]:
+    """One scenario: how often each kind of error is made that can be, and each right claim.
+
+    An error's rate is that of studies that make it at least once; it is `kept` if it is within the bound. `power` is
+    that of each hypothesis and control that holds, `joint_power` that of all hypotheses, where all hold. `verdicts`
+    has the share of each verdict, right or wrong.
+    """
+    wrong, right = judge(scenario, study)
+
+    def rate(claims: Collection[Claim], together: bool = False) -> dict[str, float]:
+        wanted = len(claims) if together else 1
+        count = sum(times for made, times in outcomes.items() if len(made.intersection(claims)) >= wanted)
+        estimate = share_estimate(count, outcomes.total(), CONFIDENCE)
+        return {"rate": estimate.value, "low": estimate.low, "high": estimate.high}
+
+    errors = {name: rate(claims) for name, claims in wrong.items()}
+    declared = [right[h.id] for h in study.compare.hypotheses if h.id in right]
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for made, times in outcomes.items():
+        for name, verdict in made:
+            counts[name][verdict] += times
+    return {
+        "name": scenario.name,
+        "text": scenario.text,
+        "errors": {name: {**of, "kept": of["rate"] <= study.calibrate.bound} for name, of in errors.items()},
+        "power": {name: rate([claim]) for name, claim in right.items()},
+        "joint_power": rate(declared, True) if len(declared) == len(study.compare.hypotheses) else None,
+        "verdicts": {
+            name: {verdict: times / of.total() for verdict, times in sorted(of.items())}
+            for name, of in sorted(counts.items())
+        },
+    }
+
+
+def judge(scenario: Scenario, study: "Study") -> tuple[dict[str, list[Claim]], dict[str, Claim]]:
+    """The claims that are wrong in a scenario, by their error's name, and of each that holds the right one, by id."""
+    wrong: defaultdict[str, list[Claim]] = defaultdict(list)
+    right: dict[str, Claim] = {}
+    hypotheses, controls = study.compare.hypotheses, study.compare.controls
+    for h in (*hypotheses, *controls) if scenario.judged else ():
+        kind = "control" if h in controls else h.kind
+        for (of, verdict), error in ERRORS.items():
+            if of != kind or not {h.variant, h.against} <= scenario.levels.keys():
+                continue
+            if not holds(h, verdict, scenario, study.compare.margin):
+                wrong[error].append((h.id, verdict))
+            elif verdict in ("supported", "equivalent"):
+                right[h.id] = (h.id, verdict)
+    return wrong, right
+
+
+def holds(hypothesis: Hypothesis, verdict: str, scenario: Scenario, margin: float) -> bool:
+    """Whether that verdict is right: of equivalence strictly within the margin, or strictly beyond it."""
+    ratio = math.log(scenario.levels[hypothesis.variant] / scenario.levels[hypothesis.against])
+    from_margin = abs(ratio) - math.log(margin)
+    if hypothesis.kind == "superiority":
+        return ratio < -EQUAL if verdict == "supported" else ratio > EQUAL
+    if verdict == "different":
+        return abs(ratio) > EQUAL
+    return from_margin > EQUAL if verdict == "refuted" else from_margin < -EQUAL

@@ -1,0 +1,1 @@
+"""What is declared: params.yaml, validated, and the rules of the claims."""

@@ -1,0 +1,58 @@
+"""What is decided before the study's seeds run, and its checksum: what is changed afterwards can't pass unseen."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from gan.formatting import PERCENT
+from gan.study.schema import Study
+
+CLAIMS = Path(__file__).with_name("claims.yaml")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a source, and the rule by which it gets its verdict.
+
+    `thresholds` are the rule's numbers by name. `figure` is the report's figure that shows the matter, if there is one.
+    """
+
+    kind: str
+    text: str
+    rule: str
+    thresholds: dict[str, float] = field(default_factory=dict)
+    figure: str | None = None
+
+    @property
+    def stated(self) -> str:
+        """The rule as a sentence, its thresholds in place."""
+        return self.rule.format(**self.thresholds).replace("%", PERCENT)
+
+
+def claims() -> dict[str, Claim]:
+    """Every claim by its id."""
+    return {name: Claim(**claim) for name, claim in YAML(typ="safe", pure=True).load(CLAIMS).items()}
+
+
+def preregistration(study: Study) -> dict[str, Any]:
+    """The rules of verdicts, what a score is, the runs that hypotheses rest on, and the claims with their rules.
+
+    A variant that no hypothesis and no control names is not part of it: it may join later, as an exploration.
+    """
+    named = [name for name in study.variants if name in study.compare.named]
+    return {
+        "compare": study.compare.model_dump(mode="json", exclude={"power"}),
+        "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
+        "classify": study.classify.model_dump(mode="json"),
+        "variants": {name: study.variants[name].model_dump(mode="json") for name in named},
+        "claims": CLAIMS.read_text(encoding="utf-8"),
+    }
+
+
+def checksum(study: Study) -> str:
+    """SHA-256, in hex, of the preregistration as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(preregistration(study), sort_keys=True).encode()).hexdigest()

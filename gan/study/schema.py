@@ -1,0 +1,313 @@
+"""What a study may say: the sections of params.yaml, their types, bounds and rules."""
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from gan.errors import StudyError
+from gan.formatting import unknown
+
+
+def _no_duplicates(values: tuple) -> tuple:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value} appears twice")
+        seen.add(value)
+    return values
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("must rise from one to the next")
+    return values
+
+
+def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
+    """Some file systems take Minimax and minimax for one name."""
+    _no_duplicates(tuple(name.casefold() for name in variants))
+    return variants
+
+
+def _reachable(mirror: str) -> str:
+    if "://" in mirror and not mirror.startswith(("http://", "https://")):
+        raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
+    urlsplit(mirror)  # a ValueError tells what is wrong with it
+    return mirror
+
+
+def _auto_or_count(value: Any) -> Any:
+    if value != "auto" and not (type(value) is int and 0 < value <= MOST):
+        raise ValueError("must be auto or a whole number above 0")
+    return value
+
+
+# YAML has lists, a frozen study holds tuples.
+_FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+# Beyond these a number is a slip of the finger, or malice.
+MOST = 1_000_000
+MOST_SECONDS = 86_400
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[tuple[Seed, ...], _FROM_LIST, Field(min_length=1), AfterValidator(_no_duplicates)]
+Widths = Annotated[tuple[Positive, ...], _FROM_LIST]
+Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
+Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+Mirror = Annotated[Text, AfterValidator(_reachable)]
+AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(_Section):
+    name: Literal["mnist", "fashion_mnist", "digits"]
+    timeout_seconds: Seconds
+    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], _FROM_LIST, Field(min_length=1)]]
+
+    @model_validator(mode="after")
+    def _has_mirrors(self) -> Self:
+        if self.name != "digits" and self.name not in self.mirrors:
+            raise ValueError(f"mirrors has no entry for {self.name}")
+        return self
+
+
+class Classify(_Section):
+    seeds: Seeds
+    epochs: Positive
+    batch_size: Positive
+    lr: PositiveFloat
+    shift: Annotated[int, Field(ge=0, le=8)]
+
+
+class Train(_Section):
+    quantiles: Annotated[tuple[Fraction, ...], _FROM_LIST, AfterValidator(_rising)]
+
+
+class Adam(_Section):
+    name: Literal["adam"]
+    lr: PositiveFloat
+    betas: Betas
+    eps: Annotated[float, Field(ge=0)]
+
+
+class Sgd(_Section):
+    name: Literal["sgd"]
+    lr: PositiveFloat
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+Optimizer = Annotated[Adam | Sgd, Field(discriminator="name")]
+OPTIMIZERS = ("adam", "sgd")
+
+
+class Variant(_Section):
+    """One named configuration, complete: the baseline with the variant's own values in place.
+
+    Which objectives and terms there are is known to `gan.audit.recipes`, which checks them.
+    """
+
+    objective: Name
+    adversarial: Annotated[float, Field(ge=0)]
+    terms: dict[Name, PositiveFloat]
+    clip: PositiveFloat | None
+    freeze_discriminator: bool
+    seeds: Seeds
+    epochs: Positive
+    snapshots: Epochs
+    batch_size: Positive
+    latent_dim: Positive
+    generator_hidden: Widths
+    discriminator_hidden: Widths
+    encoder_hidden: Widths | None
+    leaky_slope: Annotated[float, Field(ge=0, le=1)]
+    real_label: Annotated[float, Field(gt=0, le=1)]
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    pinned: dict[Stream, Seed]
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """The epochs whose generators are kept, the last one among them."""
+        return (*sorted(epoch for epoch in self.snapshots if epoch < self.epochs), self.epochs)
+
+
+class Evaluate(_Section):
+    epochs: Epochs
+    average: Positive
+    images: Annotated[int, Field(ge=100, le=MOST)]
+    neighbours: Positive
+    digit_share: Fraction
+    grid_seeds: Positive
+    grid_columns: Positive
+
+    @model_validator(mode="after")
+    def _enough_images(self) -> Self:
+        if self.neighbours >= self.images:
+            raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
+        return self
+
+    def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
+        """The epochs after which a variant is scored, its last one among them, each with the epochs averaged there."""
+        kept = variant.checkpoints
+        ends = [epoch for epoch in kept if epoch in self.epochs or epoch == variant.epochs]
+        return {end: tuple(epoch for epoch in kept if epoch <= end)[-self.average :] for end in ends}
+
+
+class Hypothesis(_Section):
+    id: Name
+    kind: Literal["superiority", "equivalence"]
+    variant: Name
+    against: Name
+    text: Text
+
+    @model_validator(mode="after")
+    def _two_variants(self) -> Self:
+        if self.variant == self.against:
+            raise ValueError(f"{self.id} compares {self.variant} with itself")
+        return self
+
+
+class Control(Hypothesis):
+    """The same mathematics in two forms, which must not come out different."""
+
+    kind: Literal["equivalence"]
+
+
+class Compare(_Section):
+    metric: Literal["fid"]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    margin: Annotated[float, Field(gt=1)]
+    collapse: Annotated[int, Field(ge=0)]
+    power: Fraction
+    reference: Name
+    hypotheses: Annotated[tuple[Hypothesis, ...], _FROM_LIST]
+    controls: Annotated[tuple[Control, ...], _FROM_LIST]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _no_duplicates(tuple(hypothesis.id for hypothesis in (*self.hypotheses, *self.controls)))
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The variants of the hypotheses and controls, in their order."""
+        pairs = ((hypothesis.variant, hypothesis.against) for hypothesis in (*self.hypotheses, *self.controls))
+        return tuple(dict.fromkeys(name for pair in pairs for name in pair))
+
+
+class Calibrate(_Section):
+    studies: Positive
+    spread: PositiveFloat
+    effect: Annotated[float, Field(gt=1)]
+    small_effect: Annotated[float, Field(gt=1)]
+    freedom: Annotated[float, Field(gt=2)]
+    collapses: Fraction
+    bound: Fraction
+
+
+class Mechanism(_Section):
+    variant: Name
+    epochs: Epochs
+    seeds: Seeds
+    steps: Positive
+
+
+class Compute(_Section):
+    engine: Literal["local", "ray"]
+    device: Literal["auto", "cpu", "cuda"]
+    workers: AutoOrCount
+    population: AutoOrCount
+    gpu_share: Annotated[float, Field(gt=0, le=1)]
+    checkpoint_seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS)]
+
+
+class Tracking(_Section):
+    experiment: Name
+    timeout_seconds: Seconds
+
+
+class Study(_Section):
+    """A whole study. `variants` holds complete variants."""
+
+    data: Data
+    classify: Classify
+    train: Train
+    baseline: Variant
+    variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(_distinct_files)]
+    evaluate: Evaluate
+    compare: Compare
+    calibrate: Calibrate
+    mechanism: Mechanism
+    compute: Compute
+    tracking: Tracking
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_variants(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        baseline, variants = raw.get("baseline"), raw.get("variants")
+        if not isinstance(baseline, dict) or not isinstance(variants, dict):
+            return raw
+        completed = {name: _complete(baseline, own) if isinstance(own, dict) else own for name, own in variants.items()}
+        return {**raw, "variants": completed}
+
+    @model_validator(mode="after")
+    def _names_are_variants(self) -> Self:
+        contrasts = [("hypotheses", each) for each in self.compare.hypotheses]
+        contrasts += [("controls", each) for each in self.compare.controls]
+        named = {"compare.reference": self.compare.reference, "mechanism.variant": self.mechanism.variant}
+        for family, each in contrasts:
+            named |= {f"compare.{family}, {each.id}, variant": each.variant}
+            named |= {f"compare.{family}, {each.id}, against": each.against}
+        for key, name in named.items():
+            if name not in self.variants:
+                raise ValueError(f"{key}: {unknown(name, self.variants)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mechanism_has_generators(self) -> Self:
+        measured, variant = self.mechanism, self.variants[self.mechanism.variant]
+        if missing := sorted(set(measured.epochs) - set(variant.checkpoints)):
+            raise ValueError(f"mechanism.epochs: {missing[0]} is not among the snapshots of {measured.variant}")
+        if missing := sorted(set(measured.seeds) - set(variant.seeds)):
+            raise ValueError(f"mechanism.seeds: {missing[0]} is not among the seeds of {measured.variant}")
+        return self
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name; StudyError if params.yaml has none."""
+        if name not in self.variants:
+            raise StudyError(f"params.yaml has no variant of that name: {unknown(name, self.variants)}")
+        return self.variants[name]
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The variants that are set beside each other: all but those whose seeds share a random stream."""
+        return tuple(name for name, variant in self.variants.items() if not variant.pinned)
+
+
+def _complete(baseline: dict, own: dict) -> dict:
+    """`own` over `baseline`; a mapping inside is completed too, unless it names another kind of thing."""
+    completed = {**baseline, **own}
+    for key, value in own.items():
+        base = baseline.get(key)
+        if (
+            isinstance(value, dict)
+            and isinstance(base, dict)
+            and value.get("name", base.get("name")) == base.get("name")
+        ):
+            completed[key] = {**base, **value}
+    return completed

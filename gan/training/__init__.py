@@ -1,0 +1,1 @@
+"""All and only what decides a weight."""
