@@ -58,10 +58,10 @@ test: .venv/ready  ## Lint, types and tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow and not published"
 
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
-	@$(BIN)/pytest -m slow
+	@$(BIN)/pytest -m "slow and not published"
 
 faults: .venv/ready  ## Inject every fault many times (under an hour); the table goes to reports/faults.json
 	@$(BIN)/pytest --campaign reports/faults.json

@@ -26,7 +26,8 @@ from gan.study.schema import Data, Study, Variant
 from gan.training.loop import Run
 from gan.training.networks import Perceptrons
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 SMALL = {
     "baseline": {
         "seeds": [0, 1, 2],
@@ -60,8 +61,8 @@ def _as_a_process_starts() -> None:
 
 @pytest.fixture
 def raw_params() -> dict[str, Any]:
-    """The project's params.yaml, shrunk, with all variants."""
-    params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+    """A study of the tests' own, whatever the project's params.yaml says: every form of training, small."""
+    params = YAML(typ="safe", pure=True).load(TESTS / "params.yaml")
     return apply({**SMALL, "only": list(params["variants"])}, params)
 
 
@@ -172,7 +173,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, before anything is trained but the classifier."""
     folder = tmp_path_factory.mktemp("begun")
     with chdir(ROOT):
-        prepare(YAML(pure=True).load(SMALLEST), folder / "project")
+        prepare(YAML(pure=True).load(SMALLEST), folder / "project", TESTS / "params.yaml")
     pipeline = Pipeline(folder / "project")
     pipeline.reproduce("classify")
     return pipeline

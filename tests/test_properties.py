@@ -3,24 +3,20 @@
 import gzip
 import math
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import idx
+from hostile import PARAMS, Change, as_yaml, check_idx, keys, study_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from ruamel.yaml import YAML
 from scipy import stats
-from test_data import idx
-from test_faults_input import PARAMS, Change, keys
 
 from gan.download import parse_idx
-from gan.errors import StudyError
 from gan.files import SEAL, DamagedError, read_json, read_sealed, write_json, write_sealed
-from gan.images import DataError
 from gan.stats.inference import (
     Estimate,
     discordance_test,
@@ -34,8 +30,6 @@ from gan.stats.inference import (
     sign_flip_test,
     signed_ranks,
 )
-from gan.study.loading import load_study
-from gan.study.schema import Study
 
 TEXTS = st.text(max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
@@ -56,25 +50,6 @@ RISING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("properties") / "file"
-
-
-def as_yaml(params: Any) -> bytes:
-    text = StringIO()
-    YAML(pure=True).dump(params, text)
-    return text.getvalue().encode()
-
-
-def study_of(path: Path, content: bytes) -> Study | None:
-    """The study in a file, or none if it is refused in one short line."""
-    path.write_bytes(content)
-    try:
-        return load_study(path)
-    except StudyError as error:
-        told = str(error)
-    assert told.startswith(str(path))
-    assert "\n" not in told
-    assert len(told) < 600
-    return None
 
 
 @settings(max_examples=50)
@@ -118,20 +93,6 @@ BYTES = arrays(np.uint8, array_shapes(min_dims=1, max_dims=5, min_side=0, max_si
 def test_an_idx_file_is_read_as_it_was_written(array: np.ndarray) -> None:
     for content in (idx(array), gzip.compress(idx(array), 1)):
         assert np.array_equal(parse_idx(content, "x"), array)
-
-
-def check_idx(content: bytes) -> bool:
-    """Whether the bytes are an idx file, whose array must say the same as they; else one line must name the file."""
-    try:
-        array = parse_idx(content, "some-file")
-    except DataError as error:
-        told = str(error)
-    else:
-        assert idx(array) == (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
-        return True
-    assert told.startswith("some-file: ")
-    assert "\n" not in told
-    return False
 
 
 HEADS = st.sampled_from(

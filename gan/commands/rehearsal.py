@@ -10,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gan.errors import StudyError
+from gan.formatting import unknown
 
 # What the pipeline publishes; a rehearsal makes its own. The benchmark is no stage's, but measured on its own.
 PUBLISHED = ("dvc.lock", "models", "reports")
@@ -33,11 +34,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def prepare(preset: dict[str, Any], folder: Path) -> None:
-    """Make `folder` a copy of this checkout whose params.yaml has `preset`'s values laid over it.
+def prepare(preset: dict[str, Any], folder: Path, params: Path = Path("params.yaml")) -> None:
+    """Make `folder` a copy of this checkout whose params.yaml is `params` with `preset`'s values laid over it.
 
     The preset's list `only` says which variants take part, without it all, and what it has in `baseline` holds for all
-    of them. StudyError if it names a variant that isn't there.
+    of them. Hypotheses and controls that name a variant which takes no part are left out. StudyError if the preset
+    names a variant that isn't there.
     """
     root = Path.cwd()
     for name in _source_files():
@@ -45,11 +47,11 @@ def prepare(preset: dict[str, Any], folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target)
     yaml = YAML(pure=True)
-    params = apply(preset, yaml.load(root / "params.yaml"))
-    for mirrors in params["data"]["mirrors"].values():
+    laid_over = apply(preset, yaml.load(root / params))
+    for mirrors in laid_over["data"]["mirrors"].values():
         mirrors[:] = [mirror if "://" in mirror else str((root / mirror).resolve()) for mirror in mirrors]
     with (folder / "params.yaml").open("w") as file:
-        yaml.dump(params, file)
+        yaml.dump(laid_over, file)
     # A repository of its own, or DVC would take this one.
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
 
@@ -58,12 +60,17 @@ def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Parameters with a preset's values in place; StudyError if it names a variant that they lack."""
     changes = {key: value for key, value in preset.items() if key != "only"}
     only, rules = preset.get("only", params["variants"]), changes.get("baseline", {})
-    if unknown := [name for name in only if name not in params["variants"]]:
-        raise StudyError(f"the preset's only: params.yaml has no variant {', '.join(map(str, unknown))}")
+    for name in only:
+        if name not in params["variants"]:
+            raise StudyError(f"the preset's only: {unknown(str(name), params['variants'])}")
     variants = {
         name: {key: value for key, value in params["variants"][name].items() if key not in rules} for name in only
     }
-    return lay_over({**params, "variants": variants}, changes)
+    families = {
+        family: [each for each in params["compare"][family] if {each["variant"], each["against"]} <= variants.keys()]
+        for family in ("hypotheses", "controls")
+    }
+    return lay_over({**params, "variants": variants, "compare": {**params["compare"], **families}}, changes)
 
 
 def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

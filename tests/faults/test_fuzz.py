@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import idx
-from test_faults_input import PARAMS
-from test_properties import as_yaml, check_idx, study_of
+from conftest import idx
+from hostile import PARAMS, as_yaml, check_idx, study_of
 
 pytestmark = pytest.mark.slow
 

@@ -57,6 +57,7 @@ CLAIMS = {
 
 
 def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=()) -> Study:
+    named = "non_saturating" if "non_saturating" in variants else next(iter(variants))
     adam = {"name": "adam", "lr": 2e-4, "betas": [0.9, 0.999], "eps": 1e-8}
 
     def declared(pairs):
@@ -84,14 +85,14 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
             "grid_columns": 16,
         },
         "compare": {
-            "metric": "fid", "alpha": 0.05, "margin": 1.1, "collapse": 2, "power": 0.8, "reference": "non_saturating",
+            "metric": "fid", "alpha": 0.05, "margin": 1.1, "collapse": 2, "power": 0.8, "reference": named,
             "hypotheses": declared(hypotheses), "controls": declared(controls),
         },
         "calibrate": {
             "studies": 4, "spread": 0.06, "effect": 2.5, "small_effect": 1.15, "freedom": 3, "collapses": 0.1,
             "bound": 0.06,
         },
-        "mechanism": {"variant": "non_saturating", "epochs": [1, 3], "seeds": [0, 1], "steps": 20},
+        "mechanism": {"variant": named, "epochs": [1, 3], "seeds": [0, 1], "steps": 20},
         "compute": {"engine": "local", "device": "auto", "workers": "auto", "population": "auto", "gpu_share": 1.0,
                     "checkpoint_seconds": 60},
         "tracking": {"experiment": "gan-objectives", "timeout_seconds": 30},

@@ -23,7 +23,7 @@ from gan.tracking.synchronise import Changes, MlflowClient, recorded_runs, synch
 from gan.tracking.time_budget import USUAL, Patience
 from stages import track
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 EPOCHS = 3
 RECIPE, OTHER_RECIPE = "1e", "2e"  # keys are hex, and may look like a number
 CAUSE = "loss is nan [bold]<b>&amp;</b>[/bold] 'ü'\n\"100 %\" {x} \\"

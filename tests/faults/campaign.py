@@ -25,7 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(name, full, note, short=1): injects a fault; see tests/campaign.py")
+    config.addinivalue_line(
+        "markers", "fault(name, full, note, short=1): injects a fault; see tests/faults/campaign.py"
+    )
     config.stash[ENDINGS] = {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from hostile import NO_STUDIES
 
 from gan.errors import StudyError
 from gan.study.loading import load_study
@@ -19,41 +20,6 @@ def put(params: dict[str, Any], key: str, value: Any) -> None:
     for parent in parents:
         params = params[parent]
     params[last] = value
-
-
-def bomb(levels: int, key: str) -> str:
-    """Lists of ten aliases each, so that `key` stands for 10^levels texts."""
-    lists = [
-        f"l0: &l0 [{', '.join(10 * 'x')}]",
-        *(f"l{n + 1}: &l{n + 1} [{', '.join(10 * [f'*l{n}'])}]" for n in range(levels)),
-    ]
-    return "\n".join([*lists, f"{key}: *l{levels}"])
-
-
-NO_STUDIES = [
-    ("baseline: {epochs: 1, epochs: 2}", 'found duplicate key "epochs"'),
-    ("variants:\n  a: {}\n  a: {}\n", 'found duplicate key "a"'),
-    ("baseline: [1, 2", "line"),
-    ("- 1\n- 2\n", "valid dictionary"),
-    ("", "valid dictionary"),
-    ("a: !!python/object/apply:os.system [true]", "tag"),
-    ("a: &a [*a]\n", "data: Field required"),
-    ("a: &a [x, x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c, *c]\n", "data: Field required"),
-    ("a: " + 5_000 * "[" + 5_000 * "]", "nested too deep"),
-    ("a: [" + 5_000_000 * "1," + "]", "larger than 30,000 bytes, which no study needs"),
-    (3_000 * "? ", "nested too deep"),
-    ("a: &a {b: 1}\nc: {<<: [*a, *a]}\n", "line 2: a study has no use for the tag merge"),
-    ("a: !!omap [b: 1, b: 2]", "line 1: a study has no use for the tag omap"),
-    ("a: 1\nb: 2020-13-45", "line 2: a study has no use for the tag timestamp"),
-    ("? [a]\n: 1", "line 1: a list or a mapping can't be a key"),
-    ("a: !!int ''", "line 1: '' is no int"),
-    ("a: " + 5_000 * "9", "line 1: '999.*' is no int"),
-    ("data: 0x" + 5_000 * "f", "data: .*, not so large a number"),
-    ("{" + 1_000 * "a" + ": 1, " + 1_000 * "a" + ": 2}", "found duplicate key"),
-    (bomb(9, "data"), r"data: Input should be a valid dictionary or instance of Data, not \[\[\[\.\.\.\]"),
-    ("a: \0", "special characters are not allowed"),
-    ("a: 1\n---\nb: 1\n", "another document"),
-]
 
 
 def test_the_projects_params_are_valid() -> None:

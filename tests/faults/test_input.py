@@ -1,14 +1,11 @@
 """Hostile input: params.yaml with every key amiss, files that are no study, pickles in the place of weights."""
 
-import json
 import math
 import pickle
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -16,8 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from ruamel.yaml import YAML
-from test_study import NO_STUDIES
+from hostile import HOSTILE_TEXTS, NO_STUDIES, PARAMS, Change, keys
 
 from gan import errors
 from gan.compute.checkpoints import unfinished
@@ -28,50 +24,8 @@ from gan.files import sha256, write_json, write_sealed
 from gan.images import load
 from gan.study.loading import load_study
 
+
 # By way of JSON, for the file's aliases make one list of several variants' seeds.
-PARAMS = json.loads(json.dumps(YAML(typ="safe", pure=True).load(ROOT / "params.yaml")))
-HOSTILE_TEXTS = ("../../etc/passwd", "'\"", "<script>alert(1)</script>", "two\nlines", "`$(id)`", "{{ 7 * 7 }}", "")
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is amiss at one key: its mapping or list with a value put in, under another key perhaps, or taken out."""
-
-    kind: str
-    path: tuple[str | int, ...]
-    key: str | int | None = None
-    value: Any = None
-
-    def __str__(self) -> str:
-        return f"{'.'.join(map(str, self.path))} {self.kind}"
-
-    def made(self) -> dict[str, Any]:
-        """The project's parameters with the change."""
-        params = deepcopy(PARAMS)
-        *parents, last = self.path
-        place = reduce(getitem, parents, params)
-        if self.key == last:
-            place[last] = self.value
-        else:
-            del place[last]
-            if self.key is not None:
-                place[self.key] = self.value
-        return params
-
-
-def keys(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """All paths to keys of mappings and, of lists, to mappings and to the first of what else they hold."""
-    if path:
-        yield path, value
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield from keys(below, (*path, key))
-    elif isinstance(value, list):
-        for place, below in enumerate(value):
-            if place == 0 or isinstance(below, dict):
-                yield from keys(below, (*path, place))
-
-
 def changes() -> Iterator[Change]:
     for path, value in keys(PARAMS):
         last = path[-1]
