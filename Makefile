@@ -32,10 +32,10 @@ variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, publ
 	@$(BIN)/python -m gan verdict
 
 quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
-	@$(BIN)/python -m gan rehearse presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
+	@$(BIN)/python -m gan run_preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
-	@$(BIN)/python -m gan rehearse presets/pilot.yaml .scratch/pilot
+	@$(BIN)/python -m gan run_preset presets/pilot.yaml .scratch/pilot
 	@$(BIN)/python -m gan power .scratch/pilot/reports
 
 bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)

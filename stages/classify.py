@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gan import errors
-from gan.compute.executors import local_crew
+from gan.compute.executors import local_executor
 from gan.evaluation.classifier import accuracy, save_classifiers, train_classifiers
 from gan.files import read_json
 from gan.images import load, scale
@@ -13,7 +13,7 @@ from gan.study.loading import load_study
 def main() -> None:
     study, data = load_study(), Path("data")
     images, labels = load(data, "train")
-    models = train_classifiers(scale(images), labels, study.classify, local_crew(study.compute))
+    models = train_classifiers(scale(images), labels, study.classify, local_executor(study.compute))
     images, labels = load(data, "test")
     record = {
         "accuracy": {seed: accuracy(model, scale(images), labels) for seed, model in models.items()},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gan import errors
 from gan.compute import guards
-from gan.compute.executors import local_crew
+from gan.compute.executors import local_executor
 from gan.evaluation.classifier import load_classifiers
 from gan.evaluation.scoring import ForwardPasses, Scorer, evaluate_variant, metrics_table, sample_grid, snapshots_table
 from gan.files import room_checksum, write
@@ -24,9 +24,9 @@ def main(variant: str) -> None:
 def _evaluate(study: Study, variant: str, reports: Path) -> None:
     recipe = study.variant(variant)
     images, _ = load(Path("data"), "test")
-    crew = local_crew(study.compute)
-    scorer = Scorer.of(load_classifiers(Path("models")), images, study.evaluate, crew.device)
-    scored = evaluate_variant(variant, recipe, Path("runs") / variant, scorer, PASSES, crew)
+    executor = local_executor(study.compute)
+    scorer = Scorer.of(load_classifiers(Path("models")), images, study.evaluate, executor.device)
+    scored = evaluate_variant(variant, recipe, Path("runs") / variant, scorer, PASSES, executor)
     write(reports / f"metrics/{variant}.csv", metrics_table(scored, scorer.other_names).to_csv(index=False))
     write(reports / f"snapshots/{variant}.csv", snapshots_table(variant, scored).to_csv(index=False))
     write(reports / f"samples/{variant}.png", sample_grid(scored, study.evaluate.grid_seeds))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gan import errors
 from gan.claims.mechanism import measure
-from gan.compute.executors import local_crew
+from gan.compute.executors import local_executor
 from gan.files import write_json
 from gan.images import load
 from gan.study.loading import load_study
@@ -15,7 +15,7 @@ def main() -> None:
     settings = study.mechanism
     images, _ = load(Path("data"), "train")
     recipe, folder = study.variant(settings.variant), Path("runs") / settings.variant
-    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, local_crew(study.compute)))
+    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, local_executor(study.compute)))
 
 
 if __name__ == "__main__":

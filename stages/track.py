@@ -12,7 +12,7 @@ import typer
 
 from gan import errors
 from gan.study.loading import load_study
-from gan.tracking.time_budget import USUAL, Patience
+from gan.tracking.time_budget import USUAL, TimeBudget
 
 
 def main(
@@ -24,15 +24,15 @@ def main(
             raise errors.StudyError(f"MLflow not updated: {failure}")
         return
     most = load_study().tracking.timeout_seconds
-    patience = Patience(most)
+    budget = TimeBudget(most)
     # A variant's update may use half of what is left, so that something is left for the last one, which has them all.
-    seconds = patience.left / 2 if variants else patience.left
+    seconds = budget.left / 2 if variants else budget.left
     if variants and seconds < min(USUAL, most / 2):
         failure = "it has delayed the study enough"
     else:
         started = time.monotonic()
         failure = _update(variants, seconds)
-        patience.lose(time.monotonic() - started, failed=bool(failure))
+        budget.lose(time.monotonic() - started, failed=bool(failure))
     if failure:
         print(f"warning: MLflow not updated: {failure}; run `make sync` when it is back", file=sys.stderr)
 

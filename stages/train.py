@@ -6,7 +6,7 @@ from pathlib import Path
 from gan import errors
 from gan.audit.recipes import check_study
 from gan.compute import guards
-from gan.compute.store import common, gather, history_table
+from gan.compute.store import common, export_runs, history_table
 from gan.compute.trainer import code_checksum, train_variant
 from gan.files import write, write_json
 from gan.images import checksum, load
@@ -34,7 +34,7 @@ def _train(study: Study, variant: str, recipe: Variant) -> None:
     quantiles, store = study.train.quantiles, Path(".work/runs")
     declared = preregistration.checksum(study)
     trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store, declared)
-    records = gather(trained.kept, Path("runs") / variant)
+    records = export_runs(trained.kept, Path("runs") / variant)
     write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
     shown = ("seed", "key", "status", "failure", "seconds", "preregistration")
     record = {

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from torch import nn
 from torchvision.datasets import MNIST
 
-from gan.commands.rehearsal import DVC, apply, environment, prepare
+from gan.commands.presets import DVC, apply, environment, prepare
 from gan.study.loading import load_study
 from gan.study.schema import Data, Study, Variant
 from gan.training.loop import Run

@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gan.claims import tutorial
-from gan.compute import store as runs
-from gan.compute.executors import Crew, Tick
+from gan.compute import store
+from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.images import scale
 from gan.seeding import random_generator
@@ -32,13 +32,17 @@ SHARES_OF_STEPS = 24  # points that are kept of a discriminator's training, even
 
 
 def measure(
-    variant: "Variant", settings: "Mechanism", folder: Path, images: Tensor, crew: Crew
+    variant: "Variant", settings: "Mechanism", folder: Path, images: Tensor, executor: Executor
 ) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
     """All measurements, fit for JSON; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
     tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
-    flat = scale(images.flatten(1).to(crew.device))
-    with progress("mechanism", len(tasks), "discriminators") as tick:
-        found = [row for rows in crew.run(_fresh_discriminator, tasks, (variant, folder, flat), tick) for row in rows]
+    flat = scale(images.flatten(1).to(executor.device))
+    with progress("mechanism", len(tasks), "discriminators") as on_progress:
+        found = [
+            row
+            for rows in executor.run(_fresh_discriminator, tasks, (variant, folder, flat), on_progress)
+            for row in rows
+        ]
     found.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
     return {
         "fresh_discriminator": found,
@@ -49,12 +53,12 @@ def measure(
 
 
 def _fresh_discriminator(
-    shared: tuple["Variant", Path, Tensor], task: tuple[int, int, str], tick: Tick
+    shared: tuple["Variant", Path, Tensor], task: tuple[int, int, str], on_progress: ProgressCallback
 ) -> list[dict[str, Any]]:
     variant, folder, images = shared
     seed, epoch, loss = task
-    rows = fresh_discriminator(variant, seed, runs.load_generator(folder, seed, epoch), images, loss)
-    tick(1)
+    rows = fresh_discriminator(variant, seed, store.load_generator(folder, seed, epoch), images, loss)
+    on_progress(1)
     return [{"epoch": epoch, **row} for row in rows]
 
 

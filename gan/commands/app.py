@@ -47,17 +47,17 @@ def audit() -> None:
 
 
 @app.command()
-def rehearse(preset: Path, folder: Path) -> None:
+def run_preset(preset: Path, folder: Path) -> None:
     """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
-    from gan.commands import rehearsal
+    from gan.commands import presets
     from gan.reporting import terminal as verdict
 
     if not preset.exists():
         known = ", ".join(str(path) for path in sorted(preset.parent.glob("*.yaml")))
         raise errors.StudyError(f"there is no {preset}; there are {known}")
-    rehearsal.rehearse(preset, folder)
+    presets.run_preset(preset, folder)
     verdict.show(folder / "reports")
-    print("This was a rehearsal; the study's own verdict is that of `make study`, in reports/.")
+    print("This was a presets; the study's own verdict is that of `make study`, in reports/.")
 
 
 @app.command()
@@ -89,13 +89,13 @@ def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")]
     from rich.console import Console
 
     from gan.commands.benchmark import keep, measure, table
-    from gan.compute.executors import local_crew
+    from gan.compute.executors import local_executor
     from gan.images import load
     from gan.study.loading import load_study
 
     study, path = load_study(), Path("reports/benchmark.json")
     images, labels = load(Path("data"), "train")
-    entry = measure(study.baseline, images, labels, local_crew(study.compute), repeats, print)
+    entry = measure(study.baseline, images, labels, local_executor(study.compute), repeats, print)
     keep(entry, path)
     Console().print(table(entry))
     print(f"Kept in {path}; `make study` brings it into the report")

@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor
 
 from gan.claims import tutorial
-from gan.compute.executors import Cores, Crew, Tick, describe_hardware, divide, versions
+from gan.compute.executors import Executor, ProcessExecutor, ProgressCallback, describe_hardware, divide, versions
 from gan.files import read_json, write_json
 from gan.training.loop import train
 from gan.training.networks import Architecture, discriminator_architecture, generator_architecture
@@ -57,7 +57,7 @@ class Rates:
 
 
 def measure(
-    variant: "Variant", images: Tensor, labels: Tensor, crew: Crew, repeats: int, say: Callable[[str], None]
+    variant: "Variant", images: Tensor, labels: Tensor, executor: Executor, repeats: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """This machine's entry of reports/benchmark.json; `images` are uint8 `[image, height, width]`.
 
@@ -65,10 +65,10 @@ def measure(
     that a machine whose speed drifts is as slow to both. It trains as many runs as the engine, but no more than twelve,
     and on a GPU two for one epoch: one after another, they'd take hours.
     """
-    gpu = crew.device == "cuda"
-    runs, epochs = (30, 20) if gpu else (6 * crew.workers, 1)
+    gpu = executor.device == "cuda"
+    runs, epochs = (30, 20) if gpu else (6 * executor.workers, 1)
     tutored = 2 if gpu else min(runs, 12)
-    shares = divide(range(runs), crew.workers, runs if gpu else 1)
+    shares = divide(range(runs), executor.workers, runs if gpu else 1)
     recipe = variant.model_copy(update={"epochs": epochs, "snapshots": ()})
     pixels = images[0].numel()
     operations, moved = operations_per_step(variant, pixels), bytes_per_step(variant, pixels)
@@ -76,15 +76,15 @@ def measure(
     threads = torch.get_num_threads()
 
     def taught(runs: int) -> list[Timed]:
-        return list(Cores(1).run(_tutor, range(runs), (images, labels, threads, crew.device), _silent))
+        return list(ProcessExecutor(1).run(_tutor, range(runs), (images, labels, threads, executor.device), _silent))
 
     rounds: list[dict[str, float]] = []
     for repeat in range(1, repeats + 1):
         say(f"round {repeat} of {repeats}: {tutored} runs by the tutorial, {runs} by the engine")
         lessons = taught(tutored // 2)
-        trained = list(crew.run(_train, shares, (recipe, images, crew.device), _silent))
+        trained = list(executor.run(_train, shares, (recipe, images, executor.device), _silent))
         lessons += taught(tutored - tutored // 2)
-        rates = list(crew.run(_rates, range(crew.workers), (crew.device, moved), _silent))
+        rates = list(executor.run(_rates, range(executor.workers), (executor.device, moved), _silent))
         tutorial_seconds = sum(lesson.end - lesson.begin for lesson in lessons) / tutored
         total = max(part.end for part in trained) - min(part.begin for part in trained)
         engine_seconds = total / (runs * epochs)
@@ -103,22 +103,23 @@ def measure(
                 "operations": sum(rate.operations for rate in rates) / 1e9,
                 "bytes": sum(rate.bytes for rate in rates) / 1e9,
                 "tutorial_peak": max(lesson.peak_bytes for lesson in lessons) / MIB,
-                "engine_peak": sum(sorted((part.peak_bytes for part in trained), reverse=True)[: crew.workers]) / MIB,
+                "engine_peak": sum(sorted((part.peak_bytes for part in trained), reverse=True)[: executor.workers])
+                / MIB,
             }
         )
     few = images[: SIZED_STEPS * variant.batch_size]
     sizes = []
     if gpu:
         say("cost and memory against the size of a population")
-        sizes = curve(variant, few, crew.device)
+        sizes = curve(variant, few, executor.device)
     spread = {name: _spread([each[name] for each in rounds]) for name in rounds[0]}
     return {
-        "hardware": describe_hardware(crew.device),
+        "hardware": describe_hardware(executor.device),
         "versions": versions(),
         "work": {
             "runs": runs,
             "epochs": epochs,
-            "workers": crew.workers,
+            "workers": executor.workers,
             "population": max(map(len, shares)),
             "images": len(images),
             "batch_size": variant.batch_size,
@@ -158,7 +159,7 @@ def curve(variant: "Variant", images: Tensor, device: str) -> list[dict[str, flo
     steps = -(-len(images) // variant.batch_size)
     for runs in SIZES:
         # A process of its own, for a process's peak never falls.
-        (timed,) = Cores(1).run(_train, [range(runs)], (recipe, images, device), _silent)
+        (timed,) = ProcessExecutor(1).run(_train, [range(runs)], (recipe, images, device), _silent)
         seconds = (timed.end - timed.begin) / (runs * steps)
         points.append({"runs": runs, "milliseconds_per_run_step": 1e3 * seconds, "peak_mib": timed.peak_bytes / MIB})
     return points
@@ -209,19 +210,19 @@ def table(entry: dict[str, Any]) -> Table:
     return shown
 
 
-def _tutor(shared: tuple[Tensor, Tensor, int, str], _: int, tick: Tick) -> Timed:
+def _tutor(shared: tuple[Tensor, Tensor, int, str], _: int, on_progress: ProgressCallback) -> Timed:
     images, labels, threads, device = shared
     torch.set_num_threads(threads)
     tutorial.train(images[:WARM_UP], labels[:WARM_UP], 1, device)
     return _timed(lambda: tutorial.train(images, labels, 1, device), device)
 
 
-def _train(shared: tuple["Variant", Tensor, str], seeds: Sequence[int], tick: Tick) -> Timed:
+def _train(shared: tuple["Variant", Tensor, str], seeds: Sequence[int], on_progress: ProgressCallback) -> Timed:
     variant, images, device = shared
     quantiles = (0.05, 0.25, 0.5, 0.75, 0.95)
-    train(variant.model_copy(update={"epochs": 1}), seeds, images[:WARM_UP], quantiles, device, tick)
+    train(variant.model_copy(update={"epochs": 1}), seeds, images[:WARM_UP], quantiles, device, on_progress)
     gc.collect()
-    return _timed(lambda: train(variant, seeds, images, quantiles, device, tick), device)
+    return _timed(lambda: train(variant, seeds, images, quantiles, device, on_progress), device)
 
 
 def _timed(work: Callable[[], object], device: str) -> Timed:
@@ -245,7 +246,7 @@ def _peak() -> int:
     return 1024 * int(line.split()[1])
 
 
-def _rates(shared: tuple[str, int], _: int, tick: Tick) -> Rates:
+def _rates(shared: tuple[str, int], _: int, on_progress: ProgressCallback) -> Rates:
     device, moved = shared
     rates = []
     for side in SIDES[device]:

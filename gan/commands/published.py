@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from gan.commands.rehearsal import DVC
+from gan.commands.presets import DVC
 from gan.errors import StudyError
 from gan.files import read_json
 

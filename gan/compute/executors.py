@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Tick = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 # glibc would give every large tensor's memory back to the system and have it mapped and zeroed anew for the next one.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-Task: TypeAlias = Callable[[Any, Item, Tick], Result]
+Task: TypeAlias = Callable[[Any, Item, ProgressCallback], Result]
 
 
 def choose_device(compute: "Compute") -> str:
@@ -71,20 +71,22 @@ def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item
     return [items[len(items) * share // shares : len(items) * (share + 1) // shares] for share in range(shares)]
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Who does the work: `workers` tasks at a time, each on a `device` of its own."""
 
     device: str
     workers: int
 
-    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
-        """Yield `task(shared, item, tick)` of every item as it is done; what a task ticks arrives at `on_tick` here.
+    def run(
+        self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
+    ) -> Iterator[Result]:
+        """Yield `task(shared, item, on_progress)` of every item as it is done; what a task reports as done arrives at `on_progress` here.
 
         `task` is a module's function; `shared` goes to each worker once.
         """
 
 
-class Cores:
+class ProcessExecutor:
     """Single-threaded processes on this machine's cores; no more are started than there are items."""
 
     device = "cpu"
@@ -92,7 +94,9 @@ class Cores:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
+    def run(
+        self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
+    ) -> Iterator[Result]:
         if not items:
             return
         os.environ |= KEEP_MEMORY  # for the processes to come; it is read when they start
@@ -103,7 +107,7 @@ class Cores:
                 pending = _submit(pool, task, items)
                 while pending:
                     done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                    _drain(ticks, on_tick)
+                    _drain(ticks, on_progress)
                     for future in done:
                         yield future.result()
             except BrokenProcessPool:
@@ -115,18 +119,20 @@ class Cores:
                     worker.terminate()  # what it is at would be for nobody, and take its time
                 pool.shutdown(cancel_futures=True)
                 raise
-        _drain(ticks, on_tick)  # a process that has ended has sent all its ticks
+        _drain(ticks, on_progress)  # a process that has ended has sent all its ticks
 
 
-class Gpu:
+class InProcessExecutor:
     """This process with this machine's GPU."""
 
     device = "cuda"
     workers = 1
 
-    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
+    def run(
+        self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
+    ) -> Iterator[Result]:
         for item in items:
-            yield task(shared, item, on_tick)
+            yield task(shared, item, on_progress)
 
 
 def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence[Item]) -> set[Future[Result]]:
@@ -142,18 +148,20 @@ def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence
             ) from None
 
 
-def local_crew(compute: "Compute") -> Crew:
+def local_executor(compute: "Compute") -> Executor:
     """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
 
     Where params.yaml speaks of a cluster, this machine gives what it has.
     """
     here = compute if compute.engine == "local" else compute.model_copy(update={"device": "auto"})
-    return Gpu() if choose_device(here) == "cuda" else cores(compute)
+    return InProcessExecutor() if choose_device(here) == "cuda" else process_executor(compute)
 
 
-def cores(compute: "Compute") -> Cores:
+def process_executor(compute: "Compute") -> ProcessExecutor:
     """As many of this machine's cores as params.yaml asks for; where it speaks of a cluster, all of them."""
-    return Cores(compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores())
+    return ProcessExecutor(
+        compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores()
+    )
 
 
 @contextmanager
@@ -178,7 +186,7 @@ _process: dict[str, Any] = {}
 def _prepare(shared: Any, ticks: "multiprocessing.Queue[int]") -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_thread()
-    _process.update(shared=shared, tick=ticks.put)
+    _process.update(shared=shared, on_progress=ticks.put)
 
 
 def _end_with_parent() -> None:
@@ -195,13 +203,13 @@ def one_thread() -> None:
 
 
 def _work(task: Task[Item, Result], item: Item) -> Result:
-    return task(_process["shared"], item, _process["tick"])
+    return task(_process["shared"], item, _process["on_progress"])
 
 
-def _drain(ticks: "multiprocessing.Queue[int]", on_tick: Tick) -> None:
+def _drain(ticks: "multiprocessing.Queue[int]", on_progress: ProgressCallback) -> None:
     while True:
         try:
-            on_tick(ticks.get_nowait())
+            on_progress(ticks.get_nowait())
         except queue.Empty:
             return
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from gan.errors import StudyError
 from gan.files import read_json, write_json
 
-PATIENCE = 2.0  # seconds for which the lock of a process that is just ending is waited for
+LOCK_SECONDS = 2.0  # seconds for which the lock of a process that is just ending is waited for
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def alone(name: str, folder: Path = Path(".work/locks")) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     holder = folder / f"{name}.json"
-    lock = FileLock(folder / f"{name}.lock", timeout=PATIENCE)
+    lock = FileLock(folder / f"{name}.lock", timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gan
-from gan.compute.executors import Item, Result, Task, Tick, one_thread, versions
+from gan.compute.executors import Item, ProgressCallback, Result, Task, one_thread, versions
 from gan.errors import StudyError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RETRIES = 5
 
 
-class Cluster:
-    """The cluster at RAY_ADDRESS, or one started on this machine if that is unset: a Crew (gan.compute.executors).
+class RayExecutor:
+    """The cluster at RAY_ADDRESS, or one started on this machine if that is unset: a Executor (gan.compute.executors).
 
     Tasks get a core each, on GPUs a share of one too (`compute.gpu_share`). Raises StudyError if ray is not installed,
     the cluster doesn't answer, or it has no GPU where params.yaml asks for one.
@@ -61,8 +61,10 @@ class Cluster:
         places = gpus * int(1 / compute.gpu_share) if self.device == "cuda" else int(has.get("CPU", 1))
         self.workers = max(1, places) if compute.workers == "auto" else compute.workers
 
-    def run(self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_tick: Tick) -> Iterator[Result]:
-        """Yield the results as they come in, in whatever order (see gan.compute.executors.Crew)."""
+    def run(
+        self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
+    ) -> Iterator[Result]:
+        """Yield the results as they come in, in whatever order (see gan.compute.executors.Executor)."""
         ray = self._ray
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
@@ -77,10 +79,10 @@ class Cluster:
                 while waiting and len(pending) < self.workers:
                     pending.append(remote.remote(task, everywhere, waiting.pop(0), ticker, versions()))
                 done, pending = ray.wait(pending, timeout=1)
-                on_tick(ray.get(ticker.take.remote()))
+                on_progress(ray.get(ticker.take.remote()))
                 for reference in done:
                     yield ray.get(reference)
-            on_tick(ray.get(ticker.take.remote()))
+            on_progress(ray.get(ticker.take.remote()))
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gan.training.loop import Run
 
 
-def keep(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
+def save_run(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
     """Put a trained run into its folder; run.json comes last and makes it whole.
 
     `origin` has the hardware and versions that trained it, and the checksum of what was declared when it was begun.
@@ -46,7 +46,7 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-def gather(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
+def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     """Copy kept runs (run key to folder) into one subfolder a seed, and return their records with their keys.
 
     What lands in `folder` depends on nothing but the runs: equal runs are equal bytes, so no durations there.

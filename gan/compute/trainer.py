@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan.compute import store as runs
+from gan.compute import store
 from gan.compute.checkpoints import CheckpointFile, unfinished
-from gan.compute.executors import Crew, Tick, describe_hardware, divide, local_crew, versions
+from gan.compute.executors import Executor, ProgressCallback, describe_hardware, divide, local_executor, versions
 from gan.compute.progress import progress
-from gan.compute.ray_executor import Cluster
+from gan.compute.ray_executor import RayExecutor
 from gan.files import remove_parts, room_checksum
 from gan.training import loop
 from gan.training.population import memory_per_run
@@ -74,48 +74,50 @@ def train_variant(
     data: str,
     quantiles: Sequence[float],
     compute: "Compute",
-    store: Path,
+    folder: Path,
     preregistration: str,
 ) -> Trained:
-    """Train every seed that `store` doesn't hold yet, on `images` (uint8, with checksum `data`).
+    """Train every seed that `folder` doesn't hold yet, on `images` (uint8, with checksum `data`).
 
-    A run is kept with the checksum of what was declared when its training began. Each population's runs enter the store
+    A run is kept with the checksum of what was declared when its training began. Each population's runs enter it
     the moment they are finished; of those in progress an interruption loses what came after their last checkpoint. On
     a cluster, whose machines share no files, there are no checkpoints.
     """
-    crew = Cluster(compute) if compute.engine == "ray" else local_crew(compute)
+    executor = RayExecutor(compute) if compute.engine == "ray" else local_executor(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
-    shelf = store / f"{crew.device}-torch{torch.__version__}"
-    kept = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
-    missing = [seed for seed, folder in kept.items() if not runs.is_whole(folder)]
-    checkpoints = shelf / "checkpoints" / run_key(variant, None, quantiles, data)
+    cache_folder = folder / f"{executor.device}-torch{torch.__version__}"
+    kept = {seed: cache_folder / run_key(variant, seed, quantiles, data) for seed in variant.seeds}
+    missing = [seed for seed, place in kept.items() if not store.is_whole(place)]
+    checkpoints = cache_folder / "checkpoints" / run_key(variant, None, quantiles, data)
     begun = unfinished(checkpoints, missing)
     # Of seeds, too, that params.yaml had when they were begun; all of it now, for the code may change meanwhile.
-    places = {seed: shelf / run_key(variant, seed, quantiles, data) for seed in chain(kept, *begun)}
+    places = {seed: cache_folder / run_key(variant, seed, quantiles, data) for seed in chain(kept, *begun)}
     afresh = [seed for seed in missing if not any(seed in seeds for seeds in begun)]
-    shares = [*begun, *populations(afresh, crew, compute)]
+    shares = [*begun, *populations(afresh, executor, compute)]
     saved_in = None if compute.engine == "ray" else checkpoints
-    task = Task(variant, images, tuple(quantiles), crew.device, compute, saved_in, preregistration)
+    task = Task(variant, images, tuple(quantiles), executor.device, compute, saved_in, preregistration)
     try:
-        with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as tick:
-            for trained in crew.run(train_population, shares, task, tick):
+        with progress(title, sum(map(len, shares)) * variant.epochs, "epochs") as on_progress:
+            for trained in executor.run(train_population, shares, task, on_progress):
                 for run, origin in trained:
-                    runs.keep(run, places[run.seed], origin)
+                    store.save_run(run, places[run.seed], origin)
     except BaseException:
         remove_parts(checkpoints)  # a full disk's room is dear
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return Trained({folder.name: folder for folder in kept.values()}, crew.workers)
+    return Trained({folder.name: folder for folder in kept.values()}, executor.workers)
 
 
-def populations(seeds: Sequence[int], crew: Crew, compute: "Compute") -> list[Sequence[int]]:
+def populations(seeds: Sequence[int], executor: Executor, compute: "Compute") -> list[Sequence[int]]:
     """The seeds in shares that are trained side by side, one share at a time on each worker; on a CPU each alone."""
-    if crew.device == "cpu":
+    if executor.device == "cpu":
         return [[seed] for seed in seeds]
-    return divide(seeds, crew.workers, max(1, len(seeds)) if compute.population == "auto" else compute.population)
+    return divide(seeds, executor.workers, max(1, len(seeds)) if compute.population == "auto" else compute.population)
 
 
-def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> list[tuple[loop.Run, dict[str, Any]]]:
+def train_population(
+    task: Task, seeds: Sequence[int], on_progress: ProgressCallback
+) -> list[tuple[loop.Run, dict[str, Any]]]:
     """Runs of some seeds, each with its origin. On a GPU the seeds are trained in turns if memory demands it."""
     most = len(seeds)
     if task.device == "cuda":
@@ -131,7 +133,7 @@ def train_population(task: Task, seeds: Sequence[int], tick: Tick) -> list[tuple
         saver = None
         if task.checkpoints:
             saver = CheckpointFile(task.checkpoints, share, task.compute.checkpoint_seconds, here)
-        population = loop.train(task.variant, share, task.images, task.quantiles, task.device, tick, saver)
+        population = loop.train(task.variant, share, task.images, task.quantiles, task.device, on_progress, saver)
         trained += [(run, saver.origin if saver else here) for run in population]
         gc.collect()  # recorded steps and their population refer to each other
     return trained

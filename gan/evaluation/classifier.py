@@ -14,7 +14,7 @@ from gan.errors import StudyError
 from gan.files import read_json, sha256, write, write_json
 
 if TYPE_CHECKING:
-    from gan.compute.executors import Crew, Tick
+    from gan.compute.executors import Executor, ProgressCallback
     from gan.study.schema import Classify
 
 FEATURES = 64
@@ -45,20 +45,28 @@ class Classifier(nn.Module):
         return features, self.digits(features)
 
 
-def train_classifiers(images: Tensor, labels: Tensor, settings: "Classify", crew: "Crew") -> dict[int, Classifier]:
+def train_classifiers(
+    images: Tensor, labels: Tensor, settings: "Classify", executor: "Executor"
+) -> dict[int, Classifier]:
     """One classifier for each of `settings.seeds`, in their order, on images `[image, 28, 28]` in [-1, 1]."""
-    with progress("classify", len(settings.seeds) * settings.epochs, "epochs") as tick:
-        trained = dict(crew.run(_train_seed, settings.seeds, (images, labels, settings), tick))
+    with progress("classify", len(settings.seeds) * settings.epochs, "epochs") as on_progress:
+        trained = dict(executor.run(_train_seed, settings.seeds, (images, labels, settings), on_progress))
     return {seed: trained[seed] for seed in settings.seeds}
 
 
-def _train_seed(shared: tuple[Tensor, Tensor, "Classify"], seed: int, tick: "Tick") -> tuple[int, Classifier]:
+def _train_seed(
+    shared: tuple[Tensor, Tensor, "Classify"], seed: int, on_progress: "ProgressCallback"
+) -> tuple[int, Classifier]:
     images, labels, settings = shared
-    return seed, train_classifier(images, labels, settings, seed, tick)
+    return seed, train_classifier(images, labels, settings, seed, on_progress)
 
 
 def train_classifier(
-    images: Tensor, labels: Tensor, settings: "Classify", seed: int, tick: "Tick" = lambda epochs: None
+    images: Tensor,
+    labels: Tensor,
+    settings: "Classify",
+    seed: int,
+    on_progress: "ProgressCallback" = lambda epochs: None,
 ) -> Classifier:
     """Train on images `[image, 28, 28]` in [-1, 1] with random shifts; deterministic on one kind of processor."""
     torch.set_num_threads(1)  # the order of additions, and so the weights, must not depend on the number of cores
@@ -76,7 +84,7 @@ def train_classifier(
             F.cross_entropy(logits, labels[chosen]).backward()
             optimizer.step()
             schedule.step()
-        tick(1)
+        on_progress(1)
     return model.eval()
 
 

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.compute import store as runs
-from gan.compute.executors import Crew, Tick
+from gan.compute import store
+from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.evaluation import metrics
 from gan.evaluation.classifier import Classifier, classify
@@ -114,24 +114,26 @@ class Scorer:
 
 
 def evaluate_variant(
-    name: str, variant: Variant, folder: Path, scorer: Scorer, passes: ForwardPasses, crew: Crew
+    name: str, variant: Variant, folder: Path, scorer: Scorer, passes: ForwardPasses, executor: Executor
 ) -> list[Scored]:
     """Score every seed of a variant whose runs lie in `folder`; results in the order of its seeds.
 
-    The scorer is on the crew's device.
+    The scorer is on the executor's device.
     """
     shared = (name, variant, folder, scorer, passes)
-    with progress(f"evaluate {name}", len(variant.seeds), "runs") as tick:
-        scored = list(crew.run(score_run, variant.seeds, shared, tick))
+    with progress(f"evaluate {name}", len(variant.seeds), "runs") as on_progress:
+        scored = list(executor.run(score_run, variant.seeds, shared, on_progress))
     order = {seed: place for place, seed in enumerate(variant.seeds)}
     return sorted(scored, key=lambda result: order[result.rows[0]["seed"]])
 
 
-def score_run(shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: int, tick: Tick) -> Scored:
+def score_run(
+    shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: int, on_progress: ProgressCallback
+) -> Scored:
     """One run's metrics, from latents that seed k of every variant shares; a failed run's row has none."""
     name, variant, folder, scorer, passes = shared
     side = scorer.images.shape[-1]
-    record = runs.load_record(folder, seed)
+    record = store.load_record(folder, seed)
     images, columns = scorer.settings.images, scorer.settings.grid_columns
     latents, others = (
         torch.randn(images, variant.latent_dim, generator=random_generator(seed, purpose)).to(scorer.device)
@@ -150,9 +152,9 @@ def score_run(shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: in
         return passes.generate(variant, parameters, latents).view(-1, side, side)
 
     for epoch in variant.checkpoints:
-        if runs.generator_file(epoch) not in record["files"]:
+        if store.generator_file(epoch) not in record["files"]:
             break
-        parameters = runs.load_generator(folder, seed, epoch)
+        parameters = store.load_generator(folder, seed, epoch)
         generated = generate(parameters, latents)
         if epoch not in scored:
             fids[epoch] = {"fid": scorer.fid(generated), **(scorer.other_fids(generated) if epoch in averaged else {})}
@@ -172,7 +174,7 @@ def score_run(shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: in
         for epoch in scored
         if epoch not in fids
     ]
-    tick(1)
+    on_progress(1)
     snapshots = [{"seed": seed, "epoch": epoch, "fid": found["fid"]} for epoch, found in fids.items()]
     return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
 

@@ -50,7 +50,7 @@ class Results:
     claims: dict[str, dict[str, Any]]
     audit: dict[str, Any]
     mechanism: dict[str, Any]
-    calibration: dict[str, Any]
+    simulation: dict[str, Any]
     floor: dict[str, Any]
     classifiers: dict[str, Any]
     training: dict[str, dict[str, Any]]
@@ -90,7 +90,7 @@ class Results:
             history = history.reindex(columns=[*history.columns, *HISTORY])
         return cls(
             comparison=comparison,
-            **{name: _json(reports / f"{name}.json") for name in ("claims", "audit", "mechanism", "calibration")},
+            **{name: _json(reports / f"{name}.json") for name in ("claims", "audit", "mechanism", "simulation")},
             floor=_json(reports / "floor.json"),
             classifiers=_json(root / "models" / "classifiers.json"),
             training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
@@ -179,7 +179,7 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "measured": sentences.measured,
         "audit": results.audit,
         "audited": audited(results.audit, omitted),
-        "calibration": results.calibration,
+        "simulation": results.simulation,
         "trials": trials(study, results.calibration),
         "sensitivity": sensitivity(results),
         "sizes": sizes(results),
@@ -324,9 +324,9 @@ def audited(audit: Mapping[str, Any], omitted: Collection[str] = ()) -> dict[str
     }
 
 
-def trials(study: "Study", calibration: Mapping[str, Any]) -> dict[str, Any]:
-    """The calibration's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
-    scenarios = calibration["scenarios"]
+def trials(study: "Study", simulation: Mapping[str, Any]) -> dict[str, Any]:
+    """The simulation study's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
+    scenarios = simulation["scenarios"]
     powers = {name for scenario in scenarios for name in scenario["power"]}
     return {
         "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario["errors"])),

@@ -162,7 +162,7 @@ def _hypotheses(comparison: Mapping[str, Any], late: Mapping[str, int]) -> str:
 
 def _outcomes(contrasts: Sequence[Mapping[str, Any]]) -> str:
     """`H1 and H2 are supported and H3 is undecided`."""
-    words = ("supported", "refuted", "equivalent", "different", "undecided", "descriptive only", "untested")
+    words = ("supported", "refuted", "equivalent", "different", "undecided", "insufficient data", "untested")
     ids = {word: [each["id"] for each in contrasts if each["verdict"] == word] for word in words}
     return joined([f"{joined(of)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in ids.items() if of])
 

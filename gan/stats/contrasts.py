@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gan.study.schema import Compare
 
 Family = Literal["declared", "control", "exploratory"]
-Verdict = Literal["supported", "refuted", "undecided", "descriptive only", "equivalent", "different"]
+Verdict = Literal["supported", "refuted", "undecided", "insufficient data", "equivalent", "different"]
 
 
 class Hypothesis(Protocol):
@@ -231,7 +231,7 @@ class Superiority(Evidence):
     @property
     def verdict(self) -> Verdict:
         if self.sample.smallest_p * self.size > self.settings.alpha:
-            return "descriptive only"
+            return "insufficient data"
         if not self.significant or self.opposed:
             return "undecided"
         return "supported" if self.sample.direction < 0 else "refuted"
@@ -260,7 +260,7 @@ class Equivalence(Evidence):
     @property
     def verdict(self) -> Verdict:
         if len(self.differences) < pairs_for_verdict(self.size, self.settings.alpha):
-            return "descriptive only"
+            return "insufficient data"
         if self.void:
             return "undecided"
         if self.significant:

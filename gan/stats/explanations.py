@@ -57,7 +57,7 @@ def _seeds(sample: Sample) -> str:
 
 
 def _conclusion(evidence: Evidence) -> str:
-    if evidence.verdict == "descriptive only":
+    if evidence.verdict == "insufficient data":
         return f": too few seeds for a verdict, as {_need(evidence)}"
     failed = f"{evidence.sample.failed[0]} of {evidence.hypothesis.variant}, "
     failed += f"{evidence.sample.failed[1]} of {evidence.hypothesis.against}"

@@ -25,7 +25,7 @@ def plan(metrics: pd.DataFrame, settings: "Compare") -> dict[str, Any]:
 
     Holm tests the smallest of k p at the level alpha/k, the next at alpha/(k - 1), the largest at alpha. So the
     hypothesis that needs the fewest seeds is given alpha/k, and each further one the level that is left once those
-    before it are rejected, as they almost surely are with the seeds that the last one needs. The calibration tells the
+    before it are rejected, as they almost surely are with the seeds that the last one needs. The simulation tells the
     power of all of them together.
 
     Raises:

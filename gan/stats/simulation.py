@@ -19,7 +19,7 @@ from gan.stats.inference import share_estimate
 from gan.stats.scores import Runs, Scores
 
 if TYPE_CHECKING:
-    from gan.compute.executors import Crew, Tick
+    from gan.compute.executors import Executor, ProgressCallback
     from gan.study.schema import Study
 
 STUDIES_PER_TASK = 100
@@ -57,19 +57,19 @@ class Scenario:
     judged: bool = True
 
 
-def calibrate(study: "Study", crew: "Crew") -> dict[str, Any]:
+def simulation_study(study: "Study", executor: "Executor") -> dict[str, Any]:
     """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals: fit for JSON.
 
     Each simulated study has a random stream of its own: no number depends on how the work is divided. StudyError
     without hypotheses.
     """
     if not study.compare.hypotheses:
-        raise StudyError("compare.hypotheses is empty: there is no decision to calibrate")
-    settings, worlds = study.calibrate, scenarios(study)
+        raise StudyError("compare.hypotheses is empty: there is no decision to simulate")
+    settings, worlds = study.simulate, scenarios(study)
     tasks = [(place, first) for place in range(len(worlds)) for first in range(0, settings.studies, STUDIES_PER_TASK)]
     outcomes: list[Outcomes] = [Counter() for _ in worlds]
-    with progress("calibrate", len(worlds) * settings.studies, "studies") as tick:
-        for place, found in crew.run(simulate, tasks, study, tick):
+    with progress("simulate", len(worlds) * settings.studies, "studies") as on_progress:
+        for place, found in executor.run(simulate, tasks, study, on_progress):
             outcomes[place] += found
     return {
         "alpha": study.compare.alpha,
@@ -83,7 +83,7 @@ def calibrate(study: "Study", crew: "Crew") -> dict[str, Any]:
 
 def scenarios(study: "Study") -> list[Scenario]:
     """All worlds that the decision is tried in."""
-    settings, margin = study.calibrate, study.compare.margin
+    settings, margin = study.simulate, study.compare.margin
     effect, share = settings.effect, f"{100 * settings.collapses:g} %"
     null, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
     worlds = [
@@ -143,28 +143,28 @@ def levels(study: "Study", effect: float, ratio: float) -> dict[str, float]:
     return found
 
 
-def simulate(study: "Study", task: tuple[int, int], tick: "Tick") -> tuple[int, Outcomes]:
+def simulate(study: "Study", task: tuple[int, int], on_progress: "ProgressCallback") -> tuple[int, Outcomes]:
     """Decide some studies of the scenario at that place, from that number on; the place and the claims."""
     place, first = task
     scenario, outcomes = scenarios(study)[place], Outcomes()
-    numbers = range(first, min(first + STUDIES_PER_TASK, study.calibrate.studies))
+    numbers = range(first, min(first + STUDIES_PER_TASK, study.simulate.studies))
     for number in numbers:
         scores = draw(scenario, study, np.random.default_rng(np.random.SeedSequence([place, number])))
         outcomes[frozenset((each.hypothesis.id, each.verdict) for each in decide(scores, study.compare))] += 1
-    tick(len(numbers))
+    on_progress(len(numbers))
     return place, outcomes
 
 
 def draw(scenario: Scenario, study: "Study", random: np.random.Generator) -> Scores:
     """One study's scores, after the one epoch that counts."""
-    freedom, scores = study.calibrate.freedom, {}
+    freedom, scores = study.simulate.freedom, {}
     for name, level in scenario.levels.items():
         seeds = np.sort(study.variants[name].seeds)
         noise = random.standard_normal(len(seeds))
         if scenario.heavy_tails:
             noise = random.standard_t(freedom, len(seeds)) * math.sqrt((freedom - 2) / freedom)
         collapsed = random.random(len(seeds)) < scenario.collapses.get(name, 0)
-        scores[name] = {1: Runs(seeds, level * np.exp(study.calibrate.spread * noise), collapsed)}
+        scores[name] = {1: Runs(seeds, level * np.exp(study.simulate.standard_deviation * noise), collapsed)}
     return scores
 
 
@@ -192,7 +192,7 @@ def summarise(scenario: Scenario, outcomes: Outcomes, study: "Study") -> dict[st
     return {
         "name": scenario.name,
         "text": scenario.text,
-        "errors": {name: {**of, "kept": of["rate"] <= study.calibrate.bound} for name, of in errors.items()},
+        "errors": {name: {**of, "kept": of["rate"] <= study.simulate.bound} for name, of in errors.items()},
         "power": {name: rate([claim]) for name, claim in right.items()},
         "joint_power": rate(declared, True) if len(declared) == len(study.compare.hypotheses) else None,
         "verdicts": {

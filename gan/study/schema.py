@@ -208,9 +208,9 @@ class Compare(_Section):
         return tuple(dict.fromkeys(name for pair in pairs for name in pair))
 
 
-class Calibrate(_Section):
+class Simulate(_Section):
     studies: Positive
-    spread: PositiveFloat
+    standard_deviation: PositiveFloat
     effect: Annotated[float, Field(gt=1)]
     small_effect: Annotated[float, Field(gt=1)]
     freedom: Annotated[float, Field(gt=2)]
@@ -249,7 +249,7 @@ class Study(_Section):
     variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(_distinct_files)]
     evaluate: Evaluate
     compare: Compare
-    calibrate: Calibrate
+    simulate: Simulate
     mechanism: Mechanism
     compute: Compute
     tracking: Tracking

@@ -10,10 +10,10 @@ from gan.files import read_json, write_json
 USUAL = 8.0  # seconds that an update takes where nothing is wrong; what it takes beyond is a delay
 
 
-class Patience:
+class TimeBudget:
     """The seconds that this run of the pipeline may still lose, `most` at its start; kept in `path` between stages."""
 
-    def __init__(self, most: float, path: Path = Path(".work/patience.json")) -> None:
+    def __init__(self, most: float, path: Path = Path(".work/time_budget.json")) -> None:
         dvc = pipeline()
         self._run = f"{dvc.pid}-{dvc.create_time()}" if dvc else f"command {os.getpid()}"
         self._path = path

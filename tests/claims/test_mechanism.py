@@ -10,8 +10,8 @@ from torch import nn
 
 from gan.claims import mechanism
 from gan.claims.mechanism import fresh_discriminator, frozen_discriminator, gradient_flow, perfect_generator
-from gan.compute import store as runs
-from gan.compute.executors import Cores
+from gan.compute import store
+from gan.compute.executors import ProcessExecutor
 from gan.images import scale
 from gan.seeding import random_generator
 from gan.study.schema import Study, Variant
@@ -115,14 +115,14 @@ def test_the_record_has_every_seed_and_epoch(study: Study, images: torch.Tensor,
     variant = study.variants["non_saturating"]
     for seed in SEEDS:
         (run,) = train(variant, [seed], images, (0.5,), "cpu", lambda done: None)
-        runs.keep(run, tmp_path / "kept" / str(run.seed), {})
-    runs.gather({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
+        store.save_run(run, tmp_path / "kept" / str(run.seed), {})
+    store.export_runs({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
     settings = study.mechanism.model_copy(update={"epochs": (1, 2), "seeds": tuple(SEEDS), "steps": 2})
-    record = mechanism.measure(variant, settings, tmp_path / "runs", images, Cores(2))
+    record = mechanism.measure(variant, settings, tmp_path / "runs", images, ProcessExecutor(2))
     found = {(row["loss"], row["epoch"], row["seed"]) for row in record["fresh_discriminator"]}
     assert found == {
         (loss, epoch, seed) for loss in ("minimax", "non_saturating") for epoch in (1, 2) for seed in SEEDS
     }
     assert [row["seed"] for row in record["perfect_generator"]] == SEEDS
-    again = mechanism.measure(variant, settings, tmp_path / "runs", images, Cores(1))
+    again = mechanism.measure(variant, settings, tmp_path / "runs", images, ProcessExecutor(1))
     assert record["fresh_discriminator"] == again["fresh_discriminator"]

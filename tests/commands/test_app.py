@@ -191,7 +191,10 @@ def test_published_scores_are_as_they_were_made(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("rehearse", "presets/nope.yaml", "x"), "error: there is no presets/nope.yaml; there are presets/load.yaml, "),
+        (
+            ("run_preset", "presets/nope.yaml", "x"),
+            "error: there is no presets/nope.yaml; there are presets/load.yaml, ",
+        ),
         (("power", "nowhere"), "error: nowhere/metrics has no scores: run `make pilot` first"),
         (("verdict", "nowhere"), "error: nowhere/comparison.json is missing"),
     ],

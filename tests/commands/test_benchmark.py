@@ -8,7 +8,7 @@ from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan.commands.benchmark import bytes_per_step, keep, measure, operations_per_step, table
-from gan.compute.executors import Cores
+from gan.compute.executors import ProcessExecutor
 from gan.files import read_json
 from gan.study.schema import Study, Variant
 from gan.training.population import Population
@@ -71,7 +71,7 @@ def test_the_table_shows_medians_and_spread() -> None:
 @pytest.mark.slow
 def test_a_small_benchmark(study: Study, images: torch.Tensor) -> None:
     said: list[str] = []
-    measured = measure(study.baseline, images, torch.zeros(200), Cores(2), 1, said.append)
+    measured = measure(study.baseline, images, torch.zeros(200), ProcessExecutor(2), 1, said.append)
     assert len(said) == 1
     assert measured["work"]["runs"] == 12
     tutored, trained = (measured[name]["seconds_per_run_epoch"]["median"] for name in ("tutorial", "engine"))

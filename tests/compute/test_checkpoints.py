@@ -9,8 +9,8 @@ from conftest import contents, same
 
 from gan.compute import trainer
 from gan.compute.checkpoints import CheckpointFile, pack, unfinished, unpack
-from gan.compute.executors import Cores
-from gan.compute.store import gather
+from gan.compute.executors import ProcessExecutor
+from gan.compute.store import export_runs
 from gan.compute.trainer import Trained, train_variant
 from gan.files import read_json
 from gan.images import scale
@@ -152,19 +152,19 @@ def run_study(
     return train_variant("test", variant, images, "data", QUANTILES, compute, store, declared)
 
 
-class Dying(Cores):
+class Dying(ProcessExecutor):
     """Trains the first two runs, and of the third as much as an interruption leaves."""
 
-    def run(self, task, items, shared, on_tick):
+    def run(self, task, items, shared, on_progress):
         for place, item in enumerate(items):
-            yield task(shared, item, interrupt(3) if place > 1 else on_tick)
+            yield task(shared, item, interrupt(3) if place > 1 else on_progress)
 
 
 @pytest.fixture
 def begun(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with seeds 0 and 1 trained, and 2 for two epochs of four."""
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "local_crew", lambda compute: Dying(2))
+        patch.setattr(trainer, "local_executor", lambda compute: Dying(2))
         with pytest.raises(KeyboardInterrupt):
             run_study(study, images, tmp_path / "store")
     assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 3
@@ -175,17 +175,17 @@ def begun(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytes
 def test_an_interrupted_variant_takes_up_what_was_begun(
     study: Study, images: torch.Tensor, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
+    export_runs(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
     shares: list[list[int]] = []
     ticks: list[int] = []
-    real = Cores.run
+    real = ProcessExecutor.run
 
-    def counting(self, task, items, shared, on_tick):
+    def counting(self, task, items, shared, on_progress):
         shares.extend(items)
-        return real(self, task, items, shared, lambda done: (ticks.append(done), on_tick(done)))
+        return real(self, task, items, shared, lambda done: (ticks.append(done), on_progress(done)))
 
-    monkeypatch.setattr(Cores, "run", counting)
-    gather(run_study(study, images, begun).kept, tmp_path / "resumed")
+    monkeypatch.setattr(ProcessExecutor, "run", counting)
+    export_runs(run_study(study, images, begun).kept, tmp_path / "resumed")
     assert shares == [[2], [3]]
     assert sorted(ticks) == [1, 1, 1, 1, 1, 1, 2]  # two epochs of seed 2 were there already
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
@@ -196,12 +196,12 @@ def test_seeds_and_rules_may_change_after_an_interruption(
     study: Study, images: torch.Tensor, begun: Path, tmp_path: Path
 ) -> None:
     """What was begun ends as it was begun, whatever else is asked for by then."""
-    gathered = gather(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
+    gathered = export_runs(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
     declared = {record["seed"]: record["preregistration"] for record in gathered}
     assert declared == {1: "declared", 4: "later"}
-    gather(run_study(study, images, begun, (1, 2), "later").kept, tmp_path / "again")
+    export_runs(run_study(study, images, begun, (1, 2), "later").kept, tmp_path / "again")
     assert {read_json(path)["preregistration"] for path in begun.glob("*/*/run.json")} == {"declared", "later"}
-    gather(run_study(study, images, tmp_path / "whole", (1, 4)).kept, tmp_path / "expected")
+    export_runs(run_study(study, images, tmp_path / "whole", (1, 4)).kept, tmp_path / "expected")
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
 
 
@@ -209,15 +209,15 @@ def test_code_that_changes_meanwhile_is_nobody_elses(
     study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the code was at the start has trained the runs, and names them."""
-    real, codes = Cores.run, ["before"]
+    real, codes = ProcessExecutor.run, ["before"]
 
-    def changing(self, task, items, shared, on_tick):
-        for result in real(self, task, items, shared, on_tick):
+    def changing(self, task, items, shared, on_progress):
+        for result in real(self, task, items, shared, on_progress):
             codes[0] = "after"
             yield result
 
     monkeypatch.setattr(trainer, "code_checksum", lambda: codes[0])
-    monkeypatch.setattr(Cores, "run", changing)
+    monkeypatch.setattr(ProcessExecutor, "run", changing)
     trained = run_study(study, images, tmp_path / "store")
     assert codes == ["after"]
     assert all((folder / "run.json").exists() for folder in trained.kept.values())
@@ -229,14 +229,14 @@ def test_a_worker_that_is_ended_in_a_write_leaves_nothing(
 ) -> None:
     """As when the disk is full for another one."""
 
-    class Ending(Cores):
-        def run(self, task, items, shared, on_tick):
+    class Ending(ProcessExecutor):
+        def run(self, task, items, shared, on_progress):
             shared.checkpoints.mkdir(parents=True)
             (shared.checkpoints / ".x.checkpoint.part").write_bytes(b"half")
             yield from ()
             raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setattr(trainer, "local_crew", lambda compute: Ending(2))
+    monkeypatch.setattr(trainer, "local_executor", lambda compute: Ending(2))
     with pytest.raises(OSError, match="No space left"):
         run_study(study, images, tmp_path / "store")
     assert not list(tmp_path.rglob(".*.part"))

@@ -12,22 +12,22 @@ import pytest
 import torch
 
 from gan.compute.executors import (
-    Cores,
-    Tick,
+    ProcessExecutor,
+    ProgressCallback,
     _uninterrupted,
     choose_device,
     count_cores,
     describe_hardware,
     divide,
-    local_crew,
+    local_executor,
 )
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
 
-def work(shared: int, item: int, tick: Tick) -> tuple[int, int]:
+def work(shared: int, item: int, on_progress: ProgressCallback) -> tuple[int, int]:
     """A task: multiply, tell the number of threads."""
-    tick(item)
+    on_progress(item)
     if item < 0:
         raise ValueError("negative item")
     return shared * item, torch.get_num_threads()
@@ -41,14 +41,14 @@ def compute(**changes: Any) -> Compute:
 
 def test_results_and_ticks_arrive_from_single_threads() -> None:
     ticks: list[int] = []
-    results = sorted(Cores(2).run(work, [1, 2, 3, 4], 10, ticks.append))
+    results = sorted(ProcessExecutor(2).run(work, [1, 2, 3, 4], 10, ticks.append))
     assert results == [(10, 1), (20, 1), (30, 1), (40, 1)]
     assert sorted(ticks) == [1, 2, 3, 4]
 
 
 def test_a_failing_task_raises_its_error() -> None:
     with pytest.raises(ValueError, match="negative item"):
-        list(Cores(2).run(work, [1, -1], 10, lambda done: None))
+        list(ProcessExecutor(2).run(work, [1, -1], 10, lambda done: None))
 
 
 def test_ctrl_c_waits_until_workers_have_started() -> None:
@@ -75,21 +75,21 @@ def test_full_shared_memory_is_one_line() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(StudyError, match=r"^the workers cannot be given the images: enlarge /dev/shm .*\)$"):
-            list(Cores(2).run(work, [1, 2], torch.ones(10_000), lambda done: None))
+            list(ProcessExecutor(2).run(work, [1, 2], torch.ones(10_000), lambda done: None))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_workers_are_cores_unless_told() -> None:
-    assert local_crew(compute()).workers == count_cores()
-    assert local_crew(compute(workers=3)).workers == 3
+    assert local_executor(compute()).workers == count_cores()
+    assert local_executor(compute(workers=3)).workers == 3
 
 
 def test_beside_a_cluster_this_machine_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers and GPUs that a cluster is asked for are not asked of the machine that scores."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    crew = local_crew(compute(engine="ray", device="cuda", workers=1000))
-    assert (crew.device, crew.workers) == ("cpu", count_cores())
+    executor = local_executor(compute(engine="ray", device="cuda", workers=1000))
+    assert (executor.device, executor.workers) == ("cpu", count_cores())
 
 
 def test_shares_are_even_and_each_worker_has_as_many() -> None:

@@ -26,12 +26,12 @@ with alone("train-cewl", Path(sys.argv[1])):
 # A trainer's process, whose worker tells its number and goes on for long.
 POPULATION = """
 import os, sys, time
-from gan.compute.executors import Cores
-def work(shared, item, tick):
+from gan.compute.executors import ProcessExecutor
+def work(shared, item, on_progress):
     print(os.getpid(), flush=True)
     time.sleep(600)
 if __name__ == "__main__":
-    list(Cores(1).run(work, [1], None, print))
+    list(ProcessExecutor(1).run(work, [1], None, print))
 """
 STAGE = """
 import os, time

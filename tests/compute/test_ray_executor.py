@@ -12,9 +12,9 @@ import pytest
 import torch
 from conftest import contents
 
-from gan.compute.executors import Tick
-from gan.compute.ray_executor import Cluster
-from gan.compute.store import gather
+from gan.compute.executors import ProgressCallback
+from gan.compute.ray_executor import RayExecutor
+from gan.compute.store import export_runs
 from gan.compute.trainer import train_variant
 from gan.errors import StudyError
 from gan.study.schema import Study
@@ -44,7 +44,7 @@ def train(study: Study, images: torch.Tensor, folder: Path, **compute: Any) -> d
     variant = study.variants["minimax"].model_copy(update={"seeds": (0, 1, 2, 3, 4), **odd})
     settings = study.compute.model_copy(update=compute)
     trained = train_variant("test", variant, images, "data", (0.05, 0.5), settings, folder / "store", "declared")
-    gather(trained.kept, folder / "runs")
+    export_runs(trained.kept, folder / "runs")
     return contents(folder / "runs")
 
 
@@ -62,7 +62,7 @@ def test_a_cluster_on_this_machine_says_who_can_reach_it(
     options: dict[str, Any] = {}
     monkeypatch.setattr(ray, "init", options.update)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2})
-    Cluster(study.compute)
+    RayExecutor(study.compute)
     assert not options["include_dashboard"]
     assert capsys.readouterr().err.startswith("warning: Ray starts on this machine and listens on all its addresses")
 
@@ -70,31 +70,31 @@ def test_a_cluster_on_this_machine_says_who_can_reach_it(
 def test_a_cluster_that_is_not_there_is_told(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(StudyError, match=r"^no Ray cluster answers at RAY_ADDRESS, 127\.0\.0\.1:9: .*refused"):
-        Cluster(study.compute)
+        RayExecutor(study.compute)
 
 
 def test_a_failing_task_raises_its_error(machines: Any, study: Study) -> None:
-    def fail(shared: Any, item: int, tick: Tick) -> None:
+    def fail(shared: Any, item: int, on_progress: ProgressCallback) -> None:
         raise StudyError("no such luck")
 
     with pytest.raises(StudyError, match=r"^no such luck$"):
-        list(Cluster(study.compute).run(fail, [1], None, lambda done: None))
+        list(RayExecutor(study.compute).run(fail, [1], None, lambda done: None))
 
 
 def test_another_torch_is_refused(machines: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan.compute.ray_executor.versions", lambda: {"torch": "1.0"})
     with pytest.raises(StudyError, match=r"^a machine of the Ray cluster has torch .*, this one 1\.0$"):
-        list(Cluster(study.compute).run(lambda *_: None, [1], None, lambda done: None))
+        list(RayExecutor(study.compute).run(lambda *_: None, [1], None, lambda done: None))
 
 
 def test_a_killed_worker_and_a_lost_machine_cost_nothing(machines: Any, study: Study, tmp_path: Path) -> None:
     """Of six tasks two are under way when one's worker is killed, and two again when the other's machine is lost."""
 
-    def work(shared: Path, item: int, tick: Tick) -> int:
+    def work(shared: Path, item: int, on_progress: ProgressCallback) -> int:
         marker = shared / f"{item}-{os.getpid()}-{ray.get_runtime_context().get_node_id()}"
         marker.touch()
         time.sleep(2)
-        tick(1)
+        on_progress(1)
         return item * item
 
     markers = tmp_path / "markers"
@@ -116,11 +116,11 @@ def test_a_killed_worker_and_a_lost_machine_cost_nothing(machines: Any, study: S
         (lost,) = (machine for machine in machines.worker_nodes if machine.node_id == node)
         machines.remove_node(lost, allow_graceful=False)
 
-    crew = Cluster(study.compute.model_copy(update={"engine": "ray", "workers": 2}))
+    executor = RayExecutor(study.compute.model_copy(update={"engine": "ray", "workers": 2}))
     with ThreadPoolExecutor() as pool:
         trouble = pool.submit(disturb)
         ticks: list[int] = []
-        results = sorted(crew.run(work, list(range(6)), markers, ticks.append))
+        results = sorted(executor.run(work, list(range(6)), markers, ticks.append))
         trouble.result()
     assert results == [item * item for item in range(6)]
     assert len(machines.worker_nodes) == 1

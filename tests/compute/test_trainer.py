@@ -7,10 +7,9 @@ import pytest
 import torch
 from conftest import contents
 
-from gan.compute import store as runs
-from gan.compute import trainer
-from gan.compute.executors import Cores
-from gan.compute.store import common, gather, history_table, load_generator
+from gan.compute import store, trainer
+from gan.compute.executors import ProcessExecutor
+from gan.compute.store import common, export_runs, history_table, load_generator
 from gan.compute.trainer import Trained, run_key, train_variant
 from gan.files import DamagedError
 from gan.study.schema import Study
@@ -34,7 +33,7 @@ def test_workers_populations_and_threads_change_no_bit(study: Study, images: tor
         name = f"{workers}-{population}"
         trained = train(study, images, tmp_path / name, workers=workers, population=population, **odd)
         assert trained.workers == workers
-        gather(trained.kept, tmp_path / f"runs-{name}")
+        export_runs(trained.kept, tmp_path / f"runs-{name}")
     first, second = (contents(folder) for folder in tmp_path.glob("runs-*"))
     assert second == first
     assert len(first) == 3 * 3
@@ -44,19 +43,19 @@ def test_only_what_is_missing_is_trained(
     study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[int]] = []
-    real = Cores.run
+    real = ProcessExecutor.run
 
     def listening(self, task, items, *rest):
         asked.append([seed for share in items for seed in share])
         return real(self, task, items, *rest)
 
-    monkeypatch.setattr(Cores, "run", listening)
+    monkeypatch.setattr(ProcessExecutor, "run", listening)
     store = tmp_path / "store"
     train(study, images, store, seeds=(0, 1))
     train(study, images, store, seeds=(0, 1))
     trained = train(study, images, store, seeds=(0, 2, 1))
     assert asked == [[0, 1], [], [2]]
-    damaged = trained.kept[next(iter(trained.kept))] / runs.generator_file(2)
+    damaged = trained.kept[next(iter(trained.kept))] / store.generator_file(2)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     train(study, images, store, seeds=(0, 2, 1))
     assert asked[3:] == [[0]]
@@ -78,14 +77,14 @@ def test_a_key_is_the_runs_identity(study: Study, monkeypatch: pytest.MonkeyPatc
 
 def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    records = gather(train(study, images, tmp_path / "store").kept, folder)
+    records = export_runs(train(study, images, tmp_path / "store").kept, folder)
     assert [record["seed"] for record in records] == [0, 1, 2]
     assert {record["hardware"]["device"] for record in records} == {"cpu"}
     assert "seconds" not in (folder / "seed-0/run.json").read_text()
     table = history_table(records)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in range(3) for e in (1, 2)]
     assert load_generator(folder, 1, 2)["model.0.weight"].shape == (16, 8)
-    path = folder / "seed-1" / runs.generator_file(2)
+    path = folder / "seed-1" / store.generator_file(2)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -94,7 +93,7 @@ def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.
 
 
 def test_a_generator_loads_into_the_tutorials_module(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
-    gather(train(study, images, tmp_path / "store", seeds=(0,)).kept, tmp_path)
+    export_runs(train(study, images, tmp_path / "store", seeds=(0,)).kept, tmp_path)
     layers = (torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 24), torch.nn.ReLU())
     module = torch.nn.Module()
     module.model = torch.nn.Sequential(*layers, torch.nn.Linear(24, 784), torch.nn.Tanh())
@@ -104,8 +103,8 @@ def test_a_generator_loads_into_the_tutorials_module(study: Study, images: torch
 
 def test_a_failed_run_is_kept_with_its_cause(tmp_path: Path) -> None:
     run = trainer.training.Run(3, failure={"epoch": 2, "cause": "weights not finite"})
-    runs.keep(run, tmp_path / "kept", {})
-    (record,) = gather({"k": tmp_path / "kept"}, tmp_path / "runs")
+    store.save_run(run, tmp_path / "kept", {})
+    (record,) = export_runs({"k": tmp_path / "kept"}, tmp_path / "runs")
     assert record["status"] == "failed"
     assert json.loads((tmp_path / "runs/seed-3/run.json").read_text())["failure"]["epoch"] == 2
     assert history_table([record]).empty

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan import download as data
-from gan.compute.executors import Cores
+from gan.compute.executors import ProcessExecutor
 from gan.evaluation.classifier import (
     ClassifierError,
     accuracy,
@@ -56,7 +56,7 @@ def test_each_seed_is_a_classifier_of_its_own(digits: Path) -> None:
     images, labels = data.load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1, "seeds": (5, 2)})
     scaled = scale(images[:64])
-    models = train_classifiers(scaled, labels[:64], settings, Cores(2))
+    models = train_classifiers(scaled, labels[:64], settings, ProcessExecutor(2))
     assert list(models) == [5, 2]
     for seed, model in models.items():
         alone = train_classifier(scaled, labels[:64], settings, seed).state_dict()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.compute import store as runs
-from gan.compute.executors import Cores
+from gan.compute import store
+from gan.compute.executors import ProcessExecutor
 from gan.evaluation.classifier import Classifier
 from gan.evaluation.scoring import ForwardPasses, Scorer, evaluate_variant, metrics_table, sample_grid, snapshots_table
 from gan.images import scale
@@ -19,7 +19,7 @@ from gan.training.loop import Run
 from gan.training.networks import Perceptrons, encoder_architecture, generate, generator_architecture, reconstruct
 
 SIDE = 28
-ONE = Cores(1)
+ONE = ProcessExecutor(1)
 PASSES = ForwardPasses(generate, reconstruct)
 
 
@@ -37,14 +37,14 @@ def make_runs(variant: Variant, folder: Path) -> None:
         state = {name: part.numpy() for name, part in network.state(0).items()}
         failure = {"epoch": 2, "cause": "weights not finite"} if seed == 2 else None
         generators = {epoch: state for epoch in variant.checkpoints if not (failure and epoch == 2)}
-        runs.keep(Run(seed, generators=generators, failure=failure), folder / "kept" / str(seed), {})
+        store.save_run(Run(seed, generators=generators, failure=failure), folder / "kept" / str(seed), {})
         kept[f"key{seed}"] = folder / "kept" / str(seed)
-    runs.gather(kept, folder / "runs")
+    store.export_runs(kept, folder / "runs")
 
 
 def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, Cores(2))
+    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ProcessExecutor(2))
     table = metrics_table(scored, scorer.other_names)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
@@ -63,7 +63,7 @@ def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path
     # Another classifier's FID averages the same snapshots: here all of one generator, so of one FID.
     latents = torch.randn(200, variant.latent_dim, generator=random_generator(1, "evaluation"))
     last = scorer.other_fids(
-        generate(variant, runs.load_generator(tmp_path / "runs", 1, 2), latents).view(-1, SIDE, SIDE)
+        generate(variant, store.load_generator(tmp_path / "runs", 1, 2), latents).view(-1, SIDE, SIDE)
     )
     assert table.loc[1, "fid_classifier_1"] == pytest.approx(last["fid_classifier_1"], rel=1e-12)
     assert table.loc[1, "epoch"] == 2
@@ -93,7 +93,7 @@ def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, s
         pixels = np.asarray(picture)
     assert pixels.shape == (2 * 30 + 2, 4 * 30 + 2)
     shown = torch.randn(4, 8, generator=random_generator(0, "grid"))
-    third = generate(variant, runs.load_generator(tmp_path / "runs", 1, 2), shown).view(-1, SIDE, SIDE)[2]
+    third = generate(variant, store.load_generator(tmp_path / "runs", 1, 2), shown).view(-1, SIDE, SIDE)[2]
     assert np.abs(pixels[32:60, 62:90] / 127.5 - 1 - third.numpy()).max() < 0.01
 
 
@@ -142,8 +142,8 @@ def test_an_encoders_reconstructions_are_judged(study: Study, scorer: Scorer, tm
     encoder = Perceptrons(encoder_architecture(variant, SIDE**2), [random_generator(1, "test")])
     generator.layers[0][0].zero_()
     state = {name: part.numpy() for name, part in (generator.state(0) | encoder.state(0, "encoder")).items()}
-    runs.keep(Run(0, generators={1: state}), tmp_path / "kept", {})
-    runs.gather({"key": tmp_path / "kept"}, tmp_path / "runs")
+    store.save_run(Run(0, generators={1: state}), tmp_path / "kept", {})
+    store.export_runs({"key": tmp_path / "kept"}, tmp_path / "runs")
     table = metrics_table(evaluate_variant("vae", variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names)
     only = generate(variant, state, torch.zeros(1, 8)).view(SIDE, SIDE)
     assert table["reconstruction_error"].item() == pytest.approx(

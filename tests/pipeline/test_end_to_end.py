@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.commands.rehearsal import DVC, environment, rehearse
+from gan.commands.presets import DVC, environment, run_preset
 from gan.reporting.terminal import show
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ only: [minimax, non_saturating, cewl]
 data: {name: digits}
 classify: {seeds: [0, 1], epochs: 2}
 baseline: {seeds: [0, 1], epochs: 3, snapshots: [1]}
-calibrate: {studies: 10}
+simulate: {studies: 10}
 mechanism: {epochs: [1, 3], seeds: [1], steps: 2}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
 tracking: {experiment: tiny}
@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = os.environ.pop("MLFLOW_TRACKING_URI", None), Path.cwd()
     os.chdir(ROOT)
     try:
-        rehearse(folder / "tiny.yaml", folder / "project")
+        run_preset(folder / "tiny.yaml", folder / "project")
     finally:
         os.chdir(before[1])
         if before[0]:
@@ -91,13 +91,13 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
         assert (project / f"runs/{name}/seed-1/generator-0003.safetensors").exists()
         assert (project / f"reports/samples/{name}.png").exists()
     found = comparison(project)
-    assert [contrast["verdict"] for contrast in found["contrasts"]] == ["descriptive only"] * 3
+    assert [contrast["verdict"] for contrast in found["contrasts"]] == ["insufficient data"] * 3
     claims = json.loads((project / "reports/claims.json").read_text())
     assert len(claims) == 24
     assert claims["V1"]["verdict"] == "supported"
     assert claims["Q4"]["reason"] == "Not tested: this study has no variant vae."
-    calibration = json.loads((project / "reports/calibration.json").read_text())
-    assert calibration["studies"] == 10
+    simulation = json.loads((project / "reports/simulation.json").read_text())
+    assert simulation["studies"] == 10
     assert json.loads((project / "reports/metrics.json").read_text()).keys() == found["standings"][0]["variants"].keys()
     assert (
         "<svg" in (project / "reports/report.html").read_text()
@@ -105,7 +105,7 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
     )
     assert "minimax" in (project / "reports/report.md").read_text()
     show(project / "reports")
-    assert "descriptive only" in capsys.readouterr().out
+    assert "insufficient data" in capsys.readouterr().out
 
 
 def test_mlflow_has_every_run_once(project: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_second_time_there_is_nothing_to_do(copy: Path) -> None:
 def test_editing_one_variant_runs_that_variant_only(copy: Path) -> None:
     before = metrics(copy, "minimax")
     edit(copy, lambda params: params["variants"]["cewl"].update(real_label=0.9))
-    changed = {"audit", "calibrate", "train@cewl", "evaluate@cewl", "compare", "claims", "report", "track"}
+    changed = {"audit", "simulate", "train@cewl", "evaluate@cewl", "compare", "claims", "report", "track"}
     assert set(dvc(copy, "repro")) == changed
     assert metrics(copy, "minimax").equals(before)
 
@@ -152,7 +152,7 @@ def test_adding_a_seed_trains_that_seed_only(copy: Path) -> None:
 
 def test_removing_a_variant_removes_it_from_the_report(copy: Path) -> None:
     edit(copy, lambda params: params["variants"].pop("cewl"))
-    assert set(dvc(copy, "repro")) == {"audit", "calibrate", "compare", "claims", "report", "track"}
+    assert set(dvc(copy, "repro")) == {"audit", "simulate", "compare", "claims", "report", "track"}
     found = comparison(copy)
     assert set(found["standings"][0]["variants"]) == {"minimax", "non_saturating"}
     assert [untested["id"] for untested in found["untested"]] == ["H2", "H3", "A1", "A2", "A3"]

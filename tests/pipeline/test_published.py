@@ -37,7 +37,7 @@ def test_every_parameter_is_some_stages() -> None:
     listed = {name.replace("${key}", "*") for stage in STAGES.values() for name in stage.get("params", [])}
     for section in ("classify", "train", "evaluate"):
         assert {f"{section}.{key}" for key in params[section]} <= listed
-    assert {"baseline", "variants.*", "variants", "compare", "calibrate", "mechanism", "data.name"} <= listed
+    assert {"baseline", "variants.*", "variants", "compare", "simulate", "mechanism", "data.name"} <= listed
 
 
 @pytest.mark.published

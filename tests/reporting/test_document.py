@@ -17,8 +17,7 @@ from gan.audit import record as audit
 from gan.errors import StudyError
 from gan.reporting import document as report
 from gan.reporting import sentences
-from gan.stats import comparison, literature
-from gan.stats import simulation as calibration
+from gan.stats import comparison, literature, simulation
 from gan.stats import variance as spread
 from gan.study.schema import Study
 
@@ -64,6 +63,7 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
         return [
             {"id": name, "kind": kind, "variant": first, "against": second, "text": f"The text of {name}."}
             for name, kind, first, second in pairs
+            if {first, second} <= set(variants)
         ]
 
     return Study.model_validate({
@@ -88,8 +88,9 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
             "metric": "fid", "alpha": 0.05, "margin": 1.1, "collapse": 2, "power": 0.8, "reference": named,
             "hypotheses": declared(hypotheses), "controls": declared(controls),
         },
-        "calibrate": {
-            "studies": 4, "spread": 0.06, "effect": 2.5, "small_effect": 1.15, "freedom": 3, "collapses": 0.1,
+        "simulate": {
+            "studies": 4, "standard_deviation": 0.06,
+            "effect": 2.5, "small_effect": 1.15, "freedom": 3, "collapses": 0.1,
             "bound": 0.06,
         },
         "mechanism": {"variant": named, "epochs": [1, 3], "seeds": [0, 1], "steps": 20},
@@ -133,7 +134,7 @@ def write_inputs(root: Path, study: Study, failures=None, levels=LEVELS, collaps
     put(root / "reports/comparison.json", compared(study, pd.concat(tables)))
     put(root / "reports/claims.json", claims)
     put(root / "reports/audit.json", audit_of((*LEVELS, *OTHERS)) if len(study.variants) > 1 else audit.audit(study))
-    put(root / "reports/calibration.json", calibrated())
+    put(root / "reports/simulation.json", calibrated())
     put(root / "reports/mechanism.json", {"fresh_discriminator": [
         {"loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": 0.5 / step,
          "gradient_norm": 0.5 / step if loss == "minimax" else 1.0, "discriminator_loss": 1 / step, "accuracy": 0.9}
@@ -176,17 +177,17 @@ def audit_of(names: tuple[str, ...]) -> dict:
 
 
 class Here:
-    """A crew of this process alone."""
+    """A executor of this process alone."""
 
     device, workers = "cpu", 1
 
-    def run(self, task, items, shared, on_tick):
-        yield from (task(shared, item, on_tick) for item in items)
+    def run(self, task, items, shared, on_progress):
+        yield from (task(shared, item, on_progress) for item in items)
 
 
 @cache
 def calibrated() -> dict:
-    return calibration.calibrate(make_study([*LEVELS, "twin"], controls=CONTROLS), Here())
+    return simulation.simulation_study(make_study([*LEVELS, "twin"], controls=CONTROLS), Here())
 
 
 def synthetic_run(study, name, seed, level, failure, generator, collapses, declared):
@@ -544,10 +545,10 @@ def test_a_loss_that_is_not_its_equation_stands_out(tmp_path, undrawn):
     assert "**no**: minimax: it is that of cewl" in (tmp_path / "reports/report.md").read_text()
 
 
-def test_calibration_says_where_its_bound_is_broken(tmp_path, undrawn):
+def test_the_simulation_study_says_where_its_bound_is_broken(tmp_path, undrawn):
     study = make_study()
     write_inputs(tmp_path, study)
-    path, root = tmp_path / "reports/calibration.json", tmp_path
+    path, root = tmp_path / "reports/simulation.json", tmp_path
     record = json.loads(path.read_text())
     for scenario in record["scenarios"]:
         for error in scenario["errors"].values():
@@ -660,7 +661,7 @@ def test_a_variant_of_which_every_run_failed_is_still_reported(tmp_path, failing
     [
         "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
         "reports/metrics/cewl.csv", "reports/snapshots/cewl.csv", "reports/training/cewl.json",
-        "reports/samples/cewl.png", "reports/audit.json", "reports/calibration.json", "reports/claims.json",
+        "reports/samples/cewl.png", "reports/audit.json", "reports/simulation.json", "reports/claims.json",
         "reports/mechanism.json", "reports/benchmark.json",
     ],
 )  # fmt: skip
@@ -759,7 +760,7 @@ def test_the_verdict_says_by_how_much():
         (make_study(), {}, "H1, H2 and H3 are supported at a risk of 5"),
         (make_study(), {"cewl": 7.5}, "H1 and H2 are supported and H3 is refuted at a risk of 5"),
         (make_study(), {"minimax": 6.0}, "H3 is supported and H1 and H2 are undecided at a risk of 5"),
-        (make_study(seeds=3), {}, "H1, H2 and H3 are descriptive only."),
+        (make_study(seeds=3), {}, "H1, H2 and H3 are insufficient data."),
         (make_study(["minimax", "cewl"]), {}, "H2 is supported and H1 and H3 are untested at a risk of 5"),
         (make_study(["cewl"]), {}, "H1, H2 and H3 are untested."),
         (make_study(hypotheses=()), {}, "No hypothesis was declared beforehand: every contrast is exploratory."),

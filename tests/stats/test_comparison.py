@@ -246,10 +246,10 @@ def test_hypotheses_without_data_are_untested_and_leave_the_family() -> None:
 @pytest.mark.parametrize("n", [1, 2, 6])
 def test_too_few_seeds_are_descriptive_only(n: int) -> None:
     results = decide(study(n), FAMILY)["contrasts"]
-    assert {c["verdict"] for c in results} == {"descriptive only"}
+    assert {c["verdict"] for c in results} == {"insufficient data"}
     assert all("at least 7 shared seeds" in c["reason"] for c in results)
     assert all(0 < c["p"] <= 1 for c in results)
-    assert {c["verdict"] for c in decide(study(7), FAMILY)["contrasts"]} != {"descriptive only"}
+    assert {c["verdict"] for c in decide(study(7), FAMILY)["contrasts"]} != {"insufficient data"}
     if n < 6:
         assert {(c["low"], c["high"]) for c in results} == {(None, None)}
 
@@ -262,7 +262,7 @@ def test_pairs_are_shared_seeds_only() -> None:
     disjoint = pd.concat([table("a", variant), table("b", against, first_seed=100)])
     none = only([disjoint])
     assert (none["n"]["variant"], none["p"], none["ratio"], none["improvement"]) == (0, 1, None, None)
-    assert none["verdict"] == "descriptive only"
+    assert none["verdict"] == "insufficient data"
     assert "share no seed" in none["reason"]
 
 
@@ -338,7 +338,7 @@ def test_equivalence_needs_enough_pairs_that_finished() -> None:
     variant[:14] = against[:14] = math.inf
     assert contrast(variant, against, "equivalence")["verdict"] == "supported"
     variant[14] = against[14] = math.inf
-    assert contrast(variant, against, "equivalence")["verdict"] == "descriptive only"
+    assert contrast(variant, against, "equivalence")["verdict"] == "insufficient data"
 
 
 def test_a_failure_never_raises_a_variants_rank() -> None:
@@ -519,7 +519,7 @@ def test_a_control_of_identical_runs_is_equivalent_and_one_of_failures_tells_not
     result = control(same, same)
     assert (result["verdict"], result["p"], result["p_difference"]) == ("equivalent", 0, 1)
     lost = np.full(SEEDS, math.inf)
-    assert control(lost, lost)["verdict"] == "descriptive only"
+    assert control(lost, lost)["verdict"] == "insufficient data"
     assert control(same, lost)["verdict"] == "different"
 
 
@@ -528,12 +528,12 @@ def test_two_seeds_suffice_for_a_control_with_the_same_bits() -> None:
     result = control(few, few)
     assert result["verdict"] == "equivalent"
     assert result["reason"].endswith("all scores being the same to the last bit.")
-    assert control(few, few * (1 + 1e-15))["verdict"] == "descriptive only"
-    assert control(few, np.array([2.0, math.inf]))["verdict"] == "descriptive only"
+    assert control(few, few * (1 + 1e-15))["verdict"] == "insufficient data"
+    assert control(few, np.array([2.0, math.inf]))["verdict"] == "insufficient data"
     collapsed = [table(name, few, collapsed=[0, 1]) for name in "ab"]
     (lost,) = decide(pd.concat(collapsed), [], "b", controls=[hypothesis("A", "equivalence", "a", "b")])["contrasts"]
     assert lost["verdict"] == "equivalent"
-    assert contrast(few, few, "equivalence")["verdict"] == "descriptive only"
+    assert contrast(few, few, "equivalence")["verdict"] == "insufficient data"
 
 
 def test_a_control_whose_equivalence_is_refuted_is_different_though_sign_flips_do_not_tell() -> None:
@@ -590,7 +590,7 @@ def test_few_runs_are_explored_beside_many_without_pairing() -> None:
 
 def test_exploration_that_no_p_could_survive_is_descriptive_only() -> None:
     few, many = planted(0.2, 0.1, 4)[0], planted(1, 0.1, 12, seed=1)[1]
-    for others, verdict in ((44, "supported"), (45, "descriptive only")):  # 2/C(16, 4) times 45 is .0495, 46 .0505
+    for others, verdict in ((44, "supported"), (45, "insufficient data")):  # 2/C(16, 4) times 45 is .0495, 46 .0505
         tables = [table(f"v{number}", few) for number in range(others)]
         results = explored([table("a", few), table("b", many), *tables])
         assert {result["verdict"] for result in results} == {verdict}

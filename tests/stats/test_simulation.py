@@ -13,24 +13,24 @@ import pytest
 from scipy import stats
 
 from gan.errors import StudyError
-from gan.stats import simulation as calibration
+from gan.stats import simulation
 from gan.stats.comparison import compare
 from gan.stats.contrasts import decide
-from gan.stats.simulation import Scenario, calibrate, draw, judge, levels, scenarios, summarise
+from gan.stats.simulation import Scenario, draw, judge, levels, scenarios, simulation_study, summarise
 from gan.study.schema import Study
 
 SEEDS = 12
 
 
 class Alone:
-    """A crew of this process only."""
+    """A executor of this process only."""
 
     device = "cpu"
     workers = 1
 
-    def run(self, task: Any, items: Sequence[Any], shared: Any, on_tick: Any) -> Iterator[Any]:
+    def run(self, task: Any, items: Sequence[Any], shared: Any, on_progress: Any) -> Iterator[Any]:
         for item in items:
-            yield task(shared, item, on_tick)
+            yield task(shared, item, on_progress)
 
 
 def superiority(name: str, variant: str, against: str) -> Any:
@@ -41,13 +41,13 @@ def superiority(name: str, variant: str, against: str) -> Any:
 def study(study: Study) -> Study:
     """With enough seeds for verdicts."""
     variants = {name: of.model_copy(update={"seeds": tuple(range(SEEDS))}) for name, of in study.variants.items()}
-    few = study.calibrate.model_copy(update={"studies": 200})
-    return study.model_copy(update={"variants": variants, "calibrate": few})
+    few = study.simulate.model_copy(update={"studies": 200})
+    return study.model_copy(update={"variants": variants, "simulate": few})
 
 
 @pytest.fixture
 def found(study: Study) -> dict[str, dict[str, Any]]:
-    calibrated = calibrate(study, Alone())
+    calibrated = simulation_study(study, Alone())
     assert json.loads(json.dumps(calibrated, allow_nan=False)) == calibrated
     return {scenario["name"]: scenario for scenario in calibrated["scenarios"]}
 
@@ -76,15 +76,15 @@ def test_a_family_of_many_hypotheses_errs_no_more_often_than_one(study: Study) -
     named = list(study.variants)[:16]
     many = tuple(superiority(f"H{n}", named[2 * n], named[2 * n + 1]) for n in range(8))
     settings = study.compare.model_copy(update={"hypotheses": many, "controls": ()})
-    null, *_ = calibrate(study.model_copy(update={"compare": settings}), Alone())["scenarios"]
+    null, *_ = simulation_study(study.model_copy(update={"compare": settings}), Alone())["scenarios"]
     assert null["errors"]["false superiority"]["low"] <= 0.05
 
 
 def test_no_rate_depends_on_how_the_work_is_divided(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = study.model_copy(update={"calibrate": study.calibrate.model_copy(update={"studies": 7})})
-    whole = calibrate(few, Alone())
-    monkeypatch.setattr(calibration, "STUDIES_PER_TASK", 3)
-    assert calibrate(few, Alone()) == whole
+    few = study.model_copy(update={"simulate": study.simulate.model_copy(update={"studies": 7})})
+    whole = simulation_study(few, Alone())
+    monkeypatch.setattr(simulation, "STUDIES_PER_TASK", 3)
+    assert simulation_study(few, Alone()) == whole
     assert whole["seeds"] == dict.fromkeys(study.compare.named, SEEDS)
     assert (whole["studies"], whole["alpha"], whole["margin"]) == (7, 0.05, 1.1)
 
@@ -149,8 +149,8 @@ def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: St
 @pytest.mark.parametrize("gone", ["cewl", "minimax", "non_saturating_logits"])
 def test_a_variant_that_is_not_in_the_study_is_not_simulated(study: Study, gone: str) -> None:
     fewer = {name: of for name, of in study.variants.items() if name != gone}
-    few = study.calibrate.model_copy(update={"studies": 5})
-    found = calibrate(study.model_copy(update={"variants": fewer, "calibrate": few}), Alone())
+    few = study.simulate.model_copy(update={"studies": 5})
+    found = simulation_study(study.model_copy(update={"variants": fewer, "simulate": few}), Alone())
     assert set(found["seeds"]) == set(study.compare.named) - {gone}
     assert all(sum(of.values()) == pytest.approx(1) for each in found["scenarios"] for of in each["verdicts"].values())
 
@@ -197,4 +197,4 @@ def test_simulated_scores_have_the_spread_and_collapses_that_were_asked_for(stud
 def test_a_study_without_hypotheses_has_nothing_to_calibrate(study: Study) -> None:
     settings = study.compare.model_copy(update={"hypotheses": ()})
     with pytest.raises(StudyError, match=r"compare\.hypotheses is empty"):
-        calibrate(study.model_copy(update={"compare": settings}), Alone())
+        simulation_study(study.model_copy(update={"compare": settings}), Alone())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from gan.commands.rehearsal import lay_over
+from gan.commands.presets import lay_over
 from gan.study import preregistration
 from gan.study.schema import Study
 

@@ -105,7 +105,7 @@ def test_scores_average_the_last_snapshots(study: Study) -> None:
         ("extra", 1, "extra: unknown key"),
         ("baseline.epochs", 10**12, "baseline.epochs: Input should be less than or equal to 1000000, not 10000"),
         ("evaluate.images", 10**9, "evaluate.images"),
-        ("calibrate.studies", 10**12, "calibrate.studies"),
+        ("simulate.studies", 10**12, "simulate.studies"),
         ("data.mirrors.mnist", ["http://[bad/"], "data.mirrors.mnist.0: Invalid IPv6 URL"),
         ("data.mirrors.mnist", ["file:///etc/passwd"], "data.mirrors.mnist.0: a mirror is a folder, or a URL"),
         ("data.timeout_seconds", 1e300, "data.timeout_seconds"),

@@ -20,7 +20,7 @@ from gan.files import read_json, write_json
 from gan.study.loading import load_study
 from gan.tracking import synchronise as tracking
 from gan.tracking.synchronise import Changes, MlflowClient, recorded_runs, synchronise
-from gan.tracking.time_budget import USUAL, Patience
+from gan.tracking.time_budget import USUAL, TimeBudget
 from stages import track
 
 PROJECT = Path(__file__).parents[2]
@@ -468,15 +468,15 @@ def test_all_stages_of_a_pipeline_together_wait_no_longer_than_they_may(tmp_path
 
 
 def test_slowness_counts_where_it_is_more_than_usual(tmp_path):
-    path = tmp_path / "patience.json"
-    Patience(60, path).lose(USUAL, failed=False)
-    assert Patience(60, path).left == 60
-    Patience(60, path).lose(USUAL + 20, failed=False)
-    Patience(60, path).lose(5, failed=True)
-    assert Patience(60, path).left == 35
+    path = tmp_path / "budget.json"
+    TimeBudget(60, path).lose(USUAL, failed=False)
+    assert TimeBudget(60, path).left == 60
+    TimeBudget(60, path).lose(USUAL + 20, failed=False)
+    TimeBudget(60, path).lose(5, failed=True)
+    assert TimeBudget(60, path).left == 35
     record = read_json(path)
     write_json(path, {**record, "run": "another"})
-    assert Patience(60, path).left == 60
+    assert TimeBudget(60, path).left == 60
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A rehearsal copies the sources, changes parameters and leaves what is published alone."""
+"""A presets copies the sources, changes parameters and leaves what is published alone."""
 
 import subprocess
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.commands import rehearsal
-from gan.commands.rehearsal import apply, lay_over, rehearse
+from gan.commands import presets
+from gan.commands.presets import apply, lay_over, run_preset
 from gan.errors import StudyError
 from gan.study.loading import load_study
 
@@ -41,10 +41,10 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
         assert options["cwd"] == tmp_path / "copy"
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(rehearsal.subprocess, "run", run)
+    monkeypatch.setattr(presets.subprocess, "run", run)
     monkeypatch.chdir(ROOT)
     folder = tmp_path / "copy"
-    rehearse(preset, folder)
+    run_preset(preset, folder)
     assert [command[-1] for command in commands] == ["repro"]
     study, published = load_study(folder / "params.yaml"), load_study(ROOT / "params.yaml")
     assert list(study.variants) == YAML(pure=True).load(preset)["only"]
@@ -60,4 +60,4 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
 def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match="git says"):
-        rehearse(ROOT / "presets/pilot.yaml", tmp_path / "copy")
+        run_preset(ROOT / "presets/pilot.yaml", tmp_path / "copy")

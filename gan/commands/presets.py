@@ -12,15 +12,15 @@ from ruamel.yaml import YAML
 from gan.errors import StudyError
 from gan.formatting import unknown
 
-# What the pipeline publishes; a rehearsal makes its own. The benchmark is no stage's, but measured on its own.
+# What the pipeline publishes; a presets makes its own. The benchmark is no stage's, but measured on its own.
 PUBLISHED = ("dvc.lock", "models", "reports")
 MEASURED = ("reports/benchmark.json",)
 
 DVC = (sys.executable, "-m", "dvc")
 
 
-def rehearse(preset: Path, folder: Path) -> None:
-    """Run the pipeline in a scratch copy; one from an earlier rehearsal is brought up to date.
+def run_preset(preset: Path, folder: Path) -> None:
+    """Run the pipeline in a scratch copy; one from an earlier presets is brought up to date.
 
     Raises StudyError if the preset names a variant that isn't there, or the pipeline fails.
     """
@@ -87,6 +87,6 @@ def _source_files() -> list[str]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode:
-        raise StudyError(f"a rehearsal copies what git knows of this checkout, and git says: {listed.stderr.strip()}")
+        raise StudyError(f"a presets copies what git knows of this checkout, and git says: {listed.stderr.strip()}")
     names = [name for name in listed.stdout.split("\0") if name and Path(name).is_file()]
     return [name for name in names if name.split("/")[0] not in PUBLISHED or name in MEASURED]
