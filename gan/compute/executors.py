@@ -80,9 +80,10 @@ class Executor(Protocol):
     def run(
         self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
     ) -> Iterator[Result]:
-        """Yield `task(shared, item, on_progress)` of every item as it is done; what a task reports as done arrives at `on_progress` here.
+        """Yield `task(shared, item, on_progress)` of every item as it is done.
 
-        `task` is a module's function; `shared` goes to each worker once.
+        `task` is a module's function; `shared` goes to each worker once. `on_progress` is called here with what the
+        tasks report as done.
         """
 
 

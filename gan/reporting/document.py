@@ -180,7 +180,7 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "audit": results.audit,
         "audited": audited(results.audit, omitted),
         "simulation": results.simulation,
-        "trials": trials(study, results.calibration),
+        "trials": trials(study, results.simulation),
         "sensitivity": sensitivity(results),
         "sizes": sizes(results),
         "spread": comparison["spread"],
