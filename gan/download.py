@@ -1,13 +1,14 @@
-"""Bringing a data set here: mirrors, checksums and idx files in, two safetensors files out."""
+"""Downloading a data set: from mirrors, checksums and idx files to two safetensors files."""
 
 import gzip
 import hashlib
 import struct
 import time
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
@@ -19,25 +20,24 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from gan.files import sha256, write, write_json
 from gan.images import SIDE, SPLITS, DataError
 
-if TYPE_CHECKING:
-    from gan.study.schema import Data
-
 _IDX_BYTES = 0x08
-_MOST_BYTES = 100_000_000  # twice the largest file's
-_WHOLE = 10  # times as long as it may be silent, a mirror may take for a file
+_MOST_BYTES = 100_000_000  # twice the largest file
+_MOST_TIMEOUTS = 10  # how many times `timeout_seconds` a mirror may take for one file
 _PART = 65_536  # bytes
 
 
-def download(settings: "Data", folder: Path) -> None:
-    """Bring the data set into `folder`: train.safetensors, test.safetensors and data.json with their checksums.
+def download(name: str, mirrors: Sequence[str], timeout_seconds: float, folder: Path) -> None:
+    """Write train.safetensors, test.safetensors and data.json with their checksums to `folder`.
 
-    Raises DataError if no mirror has the files, naming each and why it failed, or if a file is not what it should be.
+    `name` is mnist, fashion_mnist or digits. `mirrors` are folders or URLs, tried in this order; one that is silent for
+    `timeout_seconds` is given up. Raises DataError if no mirror has the files, naming each and why it failed, or if a
+    file is not as expected.
     """
-    if settings.name == "digits":
+    if name == "digits":
         arrays, files = _embedded_digits(), dict[str, str]()
     else:
-        arrays, files = _fetch_all(settings)
-    record: dict[str, Any] = {"name": settings.name, "files": files, "sha256": {}}
+        arrays, files = _fetch_all(name, mirrors, timeout_seconds)
+    record: dict[str, Any] = {"name": name, "files": files, "sha256": {}}
     for split in SPLITS:
         images, labels = arrays[split]
         path = folder / f"{split}.safetensors"
@@ -79,12 +79,14 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
         raise DataError(f"{name}: no array has the {dimensions} dimensions of its header") from None
 
 
-def _fetch_all(settings: "Data") -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
+def _fetch_all(
+    data_set: str, mirrors: Sequence[str], timeout_seconds: float
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
     # Torchvision knows the files of each data set and their checksums.
     from torchvision.datasets import MNIST, FashionMNIST
 
-    resources = dict((MNIST if settings.name == "mnist" else FashionMNIST).resources)
-    contents = {name: _fetch(settings, name, md5) for name, md5 in resources.items()}
+    resources = dict((MNIST if data_set == "mnist" else FashionMNIST).resources)
+    contents = {name: _fetch(data_set, mirrors, timeout_seconds, name, md5) for name, md5 in resources.items()}
     arrays = {}
     for split, prefix, count in (("train", "train", 60_000), ("test", "t10k", 10_000)):
         images, labels = (
@@ -92,26 +94,25 @@ def _fetch_all(settings: "Data") -> tuple[dict[str, tuple[np.ndarray, np.ndarray
             for name in (f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz")
         )
         if images.shape != (count, SIDE, SIDE) or labels.shape != (count,):
-            raise DataError(f"{split} images {images.shape} and labels {labels.shape} are not {settings.name}'s")
+            raise DataError(f"{split} images {images.shape} and labels {labels.shape} are not {data_set}'s")
         arrays[split] = images, labels
     return arrays, resources
 
 
-def _fetch(settings: "Data", name: str, md5: str) -> bytes:
-    mirrors = settings.mirrors[settings.name]  # type: ignore[index]
+def _fetch(data_set: str, mirrors: Sequence[str], timeout_seconds: float, name: str, md5: str) -> bytes:
     failures = []
     for mirror in mirrors:
         try:
-            content = _read(mirror, name, settings.timeout_seconds)
+            content = _read(mirror, name, timeout_seconds)
         except (OSError, HTTPError) as error:
-            failures.append(f"{mirror}: {_why(error)}")
+            failures.append(f"{mirror}: {_cause(error)}")
             continue
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found == md5:
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if digest == md5:
             return content
-        failures.append(f"{mirror}: wrong file, md5 {found} instead of {md5}")
+        failures.append(f"{mirror}: wrong file, md5 {digest} instead of {md5}")
     raise DataError(
-        f"no mirror has {name}: {'; '.join(failures)}. Remedies: go online, put the files of {settings.name} into "
+        f"no mirror has {name}: {'; '.join(failures)}. Remedies: go online, put the files of {data_set} into "
         "a folder and name it in data.mirrors of params.yaml, or set data.name to digits, which needs no download"
     )
 
@@ -119,10 +120,10 @@ def _fetch(settings: "Data", name: str, md5: str) -> bytes:
 def _read(mirror: str, name: str, timeout_seconds: float) -> bytes:
     if urlparse(mirror).scheme not in ("http", "https"):
         return (Path(mirror) / name).read_bytes()
-    deadline, content = time.monotonic() + _WHOLE * timeout_seconds, bytearray()
+    deadline, content = time.monotonic() + _MOST_TIMEOUTS * timeout_seconds, bytearray()
     with requests.get(f"{mirror.rstrip('/')}/{name}", timeout=timeout_seconds, stream=True) as response:
         response.raise_for_status()
-        # As it arrives, for a trickle is no silence.
+        # Read as it arrives: a mirror that sends a byte a second never times out.
         while part := response.raw.read1(_PART, decode_content=True):
             content += part
             if time.monotonic() > deadline or len(content) > _MOST_BYTES:
@@ -130,7 +131,7 @@ def _read(mirror: str, name: str, timeout_seconds: float) -> bytes:
     return bytes(content)
 
 
-def _why(error: Exception) -> str:
+def _cause(error: Exception) -> str:
     if isinstance(error, requests.HTTPError):
         return f"{error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout | ReadTimeoutError):

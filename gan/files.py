@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the checksums beside them."""
+"""Files that appear complete or not at all, and their checksums."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ class DamagedError(StudyError):
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Put `content` at `path`: a reader finds the old file or the new one, never a part of it.
+    """Write `content` to `path`: a reader finds the old file or the new one, never a part of it.
 
-    An OSError names `path`. What a killed process leaves is overwritten by the next write, and no tool looks at it.
+    An OSError names `path`. A killed process leaves a temporary file, which the next write overwrites.
     """
     temporary = part(path)
     try:
@@ -39,23 +39,23 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def part(path: Path) -> Path:
-    """Where a file is made before it takes its place; git and DVC ignore such names."""
+    """The temporary file that is written first and then renamed to `path`; git and DVC ignore such names."""
     return path.with_name(f".{path.name}.part")
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what processes that were ended in the middle of a write have left in `folder`."""
+    """Remove the temporary files that killed processes have left in `folder`."""
     for leftover in folder.glob(".*.part"):
         leftover.unlink()
 
 
 def write_sealed(path: Path, content: bytes) -> None:
-    """Write `content` behind its own SHA-256, by which `read_sealed` knows it."""
+    """Write the SHA-256 of `content`, then `content`; `read_sealed` checks it."""
     write(path, hashlib.sha256(content).digest() + content)
 
 
 def read_sealed(path: Path) -> bytes:
-    """The content of a sealed file; DamagedError if it is not what was written, FileNotFoundError if there is none."""
+    """The content of a sealed file; DamagedError if it is not what was written, FileNotFoundError without it."""
     sealed = path.read_bytes()
     digest, content = sealed[:SEAL], sealed[SEAL:]
     if hashlib.sha256(content).digest() != digest:
@@ -64,12 +64,12 @@ def read_sealed(path: Path) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; not-a-number and infinity are refused with a ValueError, for JSON has neither."""
+    """Write `value` as JSON; ValueError for not-a-number and infinity, which JSON does not have."""
     write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, *keys: str) -> Any:
-    """What a JSON file holds at these keys; DamagedError if it is none or lacks them, FileNotFoundError without it."""
+    """The value at these keys of a JSON file; DamagedError if it has none, FileNotFoundError without the file."""
     try:
         return reduce(getitem, keys, json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError):
@@ -77,12 +77,12 @@ def read_json(path: Path, *keys: str) -> Any:
 
 
 def write_sealed_json(path: Path, record: dict[str, Any]) -> None:
-    """Write `record` with its own SHA-256 as `seal`, by which `read_sealed_json` knows it."""
+    """Write `record` with its SHA-256 as `seal`; `read_sealed_json` checks it."""
     write_json(path, {**record, "seal": _seal(record)})
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:
-    """The record in a sealed JSON file; DamagedError if it is not what was written, FileNotFoundError if none is."""
+    """The record in a sealed JSON file; DamagedError if it is not what was written, FileNotFoundError without it."""
     record = read_json(path)
     if not isinstance(record, dict) or record.pop("seal", None) != _seal(record):
         raise DamagedError(f"{path} is damaged")
@@ -94,6 +94,7 @@ def _seal(record: dict[str, Any]) -> str:
 
 
 def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,11 +1,16 @@
 """The pipeline's stages: thin commands, paths in, paths out."""
 
+import os
 import signal
 import sys
 
-from gan.compute.pipeline import end_with_pipeline
+from gan.compute.pipeline import end_with_pipeline, place
 
-if sys.argv[0] == "-m":  # a stage is starting, and what it imports takes seconds
+if sys.argv[0] == "-m":  # a stage is starting; its imports take seconds
     end_with_pipeline()
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it can tell of it, Ctrl-C ends it without a word
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until errors.run handles it, Ctrl-C ends the stage silently
+    stage = os.environ.get("DVC_STAGE", "")
+    # A stage may run a second command, such as the tracking after a training.
+    if sys.stderr.isatty() and f"stages.{stage.partition('@')[0]}" in sys.orig_argv:
+        print(place(stage), file=sys.stderr)

@@ -8,7 +8,9 @@ from gan.study.loading import load_study
 
 
 def main() -> None:
-    download(load_study().data, Path("data"))
+    data = load_study().data
+    mirrors = () if data.name == "digits" else data.mirrors[data.name]
+    download(data.name, mirrors, data.timeout_seconds, Path("data"))
 
 
 if __name__ == "__main__":

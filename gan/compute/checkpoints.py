@@ -1,6 +1,6 @@
-"""Checkpoints of populations in training: one file each, whole and sealed, so that an interruption costs little.
+"""Checkpoints of populations in training, a sealed file for each, so that an interruption costs little.
 
-A run's `origin` is the checksum of what was declared when it was begun, and all hardware and versions that trained it.
+A run's `origin` is the preregistration's checksum when it was begun, and all hardware and versions that trained it.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from gan.compute.store import common
 from gan.files import DamagedError, read_sealed, write_sealed
 from gan.training.loop import Checkpoint, Run
 
-RECORD = "record"  # the tensor that holds, as JSON, all that is no tensor
+RECORD = "record"  # the tensor that holds, as JSON, everything that is no tensor
 
 
 class CheckpointFile:
-    """A `gan.training.loop.Saver`: in `folder` the last checkpoint of a population, renewed when it is `seconds` old.
+    """A `gan.training.loop.Saver` that keeps a population's last checkpoint in `folder` and renews it after `seconds`.
 
-    `origin` is that of runs which are begun now.
+    `origin` is the origin of runs that begin now.
     """
 
     def __init__(self, folder: Path, seeds: Sequence[int], seconds: float, origin: dict[str, Any]) -> None:
@@ -39,14 +39,15 @@ class CheckpointFile:
         if not self._path.exists():
             return None
         checkpoint, origins = _read(self._path)
-        self._origins = [*origins, *(here for here in self._origins if here not in origins)]
+        self._origins = [*origins, *(origin for origin in self._origins if origin not in origins)]
         return checkpoint
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What was declared when the runs were begun, and the hardware and versions of all who trained them."""
+        """The preregistration's checksum when the runs were begun, and all hardware and versions that trained them."""
         first, *_ = self._origins
-        return {**first, **{name: common(of[name] for of in self._origins) for name in ("hardware", "versions")}}
+        trained_by = {name: common(origin[name] for origin in self._origins) for name in ("hardware", "versions")}
+        return {**first, **trained_by}
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
         if time.monotonic() - self._renewed >= self._seconds:
@@ -55,11 +56,11 @@ class CheckpointFile:
 
 
 def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
-    """The seeds of each population in `folder` that has a checkpoint and misses a run; other checkpoints are removed.
+    """The seeds of each population in `folder` that has a checkpoint and a missing run; other checkpoints are removed.
 
-    So are damaged ones, with a warning: their runs start anew.
+    Damaged checkpoints are removed with a warning: their runs start anew.
     """
-    found = []
+    populations = []
     for path in sorted(folder.glob("*.checkpoint")):
         try:
             seeds = [run.seed for run in _read(path)[0].runs]
@@ -67,10 +68,10 @@ def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
             print(f"warning: {damage}: its runs start anew", file=sys.stderr)
             seeds = []
         if set(seeds) & set(missing):
-            found.append(seeds)
+            populations.append(seeds)
         else:
             path.unlink()
-    return found
+    return populations
 
 
 def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
@@ -81,7 +82,7 @@ def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
 
 
 def pack(checkpoint: Checkpoint, origins: list[dict[str, Any]]) -> bytes:
-    """A safetensors file: the state, the generators kept so far, and the rest as JSON. Nothing in it is ever run."""
+    """A safetensors file: the state, the generators kept so far, and the rest as JSON. Reading it executes nothing."""
     tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
     for place, run in enumerate(checkpoint.runs):
         for epoch, parameters in run.generators.items():
@@ -92,7 +93,7 @@ def pack(checkpoint: Checkpoint, origins: list[dict[str, Any]]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[Checkpoint, list[dict[str, Any]]]:
-    """What `pack` has packed; KeyError if something is not there."""
+    """What `pack` has packed; KeyError if something is missing."""
     tensors = load(content)
     record = json.loads(tensors.pop(RECORD).numpy().tobytes())
     runs = [Run(**values) for values in record["runs"]]

@@ -1,8 +1,7 @@
-"""Where work is done on one machine: processes on its cores, each with one thread, or this process with its GPU."""
+"""Where work is done on one machine: in processes on its cores, each with one thread, or in this process on its GPU."""
 
 import multiprocessing
 import os
-import platform
 import queue
 import signal
 import threading
@@ -11,57 +10,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
 
+from gan.compute.hardware import choose_device, count_cores
 from gan.errors import StudyError
-
-if TYPE_CHECKING:
-    from gan.study.schema import Compute
+from gan.study.schema import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ProgressCallback = Callable[[int], None]
-
-# glibc would give every large tensor's memory back to the system and have it mapped and zeroed anew for the next one.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 Task: TypeAlias = Callable[[Any, Item, ProgressCallback], Result]
 
-
-def choose_device(compute: "Compute") -> str:
-    """`cuda` or `cpu`; StudyError if params.yaml asks for a GPU that isn't there."""
-    if compute.device == "cuda" and not torch.cuda.is_available():
-        raise StudyError("compute.device is cuda, but this machine has no usable GPU: set it to auto or cpu")
-    device = compute.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        # In TF32, convolutions round to ten bits, and scores would differ from those on a CPU.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    return device
-
-
-def describe_hardware(device: str) -> dict[str, str | int]:
-    """What this process computes on: device, its name, the cores at hand, and the path that matrix products take."""
-    if device == "cuda":
-        name, path = torch.cuda.get_device_name(), "cuBLAS"
-    else:
-        library = "MKL" if torch.backends.mkl.is_available() else "BLAS"
-        name, path = _processor_name(), f"{library}, {torch.backends.cpu.get_cpu_capability()}"
-    return {"device": device, "name": name, "cores": count_cores(), "arithmetic": f"float32 ({path})"}
-
-
-def versions() -> dict[str, str]:
-    """Of what decides a result's last digits."""
-    return {"python": platform.python_version(), "torch": torch.__version__}
-
-
-def count_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# Without these glibc returns the memory of every large tensor to the system, which maps and zeroes it for the next one.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item]]:
@@ -72,7 +35,7 @@ def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item
 
 
 class Executor(Protocol):
-    """Who does the work: `workers` tasks at a time, each on a `device` of its own."""
+    """Does the work: up to `workers` tasks at a time, on a `device` (`cpu` or `cuda`)."""
 
     device: str
     workers: int
@@ -80,15 +43,15 @@ class Executor(Protocol):
     def run(
         self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
     ) -> Iterator[Result]:
-        """Yield `task(shared, item, on_progress)` of every item as it is done.
+        """Yield `task(shared, item, on_progress)` of every item as soon as it is done, in any order.
 
-        `task` is a module's function; `shared` goes to each worker once. `on_progress` is called here with what the
-        tasks report as done.
+        `task` is a module's function. `shared` is sent to each worker once. `on_progress` is called in this process
+        with the number of units that a task reports as done.
         """
 
 
 class ProcessExecutor:
-    """Single-threaded processes on this machine's cores; no more are started than there are items."""
+    """Single-threaded processes on this machine's cores, no more than there are items."""
 
     device = "cpu"
 
@@ -100,15 +63,15 @@ class ProcessExecutor:
     ) -> Iterator[Result]:
         if not items:
             return
-        os.environ |= KEEP_MEMORY  # for the processes to come; it is read when they start
+        os.environ |= KEEP_MEMORY  # glibc reads it when a process starts
         context = multiprocessing.get_context("spawn")
-        ticks = context.Queue()
-        with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, ticks)) as pool:
+        done_units = context.Queue()
+        with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, done_units)) as pool:
             try:
                 pending = _submit(pool, task, items)
                 while pending:
                     done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                    _drain(ticks, on_progress)
+                    _report(done_units, on_progress)
                     for future in done:
                         yield future.result()
             except BrokenProcessPool:
@@ -117,10 +80,10 @@ class ProcessExecutor:
                 ) from None
             except BaseException:
                 for worker in multiprocessing.active_children():
-                    worker.terminate()  # what it is at would be for nobody, and take its time
+                    worker.terminate()  # nobody is waiting for its result
                 pool.shutdown(cancel_futures=True)
                 raise
-        _drain(ticks, on_progress)  # a process that has ended has sent all its ticks
+        _report(done_units, on_progress)  # the processes have ended, so everything that they sent is here
 
 
 class InProcessExecutor:
@@ -136,8 +99,29 @@ class InProcessExecutor:
             yield task(shared, item, on_progress)
 
 
+def local_executor(compute: Compute) -> Executor:
+    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
+
+    Where params.yaml describes a cluster, this machine uses what it has.
+    """
+    here = compute if compute.engine == "local" else compute.model_copy(update={"device": "auto"})
+    return InProcessExecutor() if choose_device(here) == "cuda" else process_executor(compute)
+
+
+def process_executor(compute: Compute) -> ProcessExecutor:
+    """As many of this machine's cores as params.yaml asks for; where it describes a cluster, all of them."""
+    return ProcessExecutor(
+        compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores()
+    )
+
+
+def one_thread() -> None:
+    """Compute on one thread: with two, one process becomes very slow as soon as anything else runs on the machine."""
+    torch.set_num_threads(1)
+
+
 def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence[Item]) -> set[Future[Result]]:
-    """Start the processes and give them their work; StudyError if what they share has no room."""
+    """Start the processes and give them their work; StudyError if shared memory is too small for what they share."""
     with _uninterrupted():
         try:
             return {pool.submit(_work, task, item) for item in items}
@@ -149,27 +133,14 @@ def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence
             ) from None
 
 
-def local_executor(compute: "Compute") -> Executor:
-    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
-
-    Where params.yaml speaks of a cluster, this machine gives what it has.
-    """
-    here = compute if compute.engine == "local" else compute.model_copy(update={"device": "auto"})
-    return InProcessExecutor() if choose_device(here) == "cuda" else process_executor(compute)
-
-
-def process_executor(compute: "Compute") -> ProcessExecutor:
-    """As many of this machine's cores as params.yaml asks for; where it speaks of a cluster, all of them."""
-    return ProcessExecutor(
-        compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores()
-    )
-
-
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Processes that start here never see Ctrl-C, which is their parent's affair; it sees it afterwards."""
+    """Hold Ctrl-C back until the end; processes that are started here never receive it.
+
+    Their parent handles it and ends them.
+    """
     interrupted: list[int] = []
-    # The mask is what the processes inherit; the handler is for a signal that another thread of this one gets.
+    # The processes inherit the mask. The handler is needed because another thread of this process may get the signal.
     handler = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -181,44 +152,30 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-_process: dict[str, Any] = {}
+_process: dict[str, Any] = {}  # what a worker process was given when it started
 
 
-def _prepare(shared: Any, ticks: "multiprocessing.Queue[int]") -> None:
+def _prepare(shared: Any, done_units: "multiprocessing.Queue[int]") -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_thread()
-    _process.update(shared=shared, on_progress=ticks.put)
+    _process.update(shared=shared, on_progress=done_units.put)
 
 
 def _end_with_parent() -> None:
-    """An orphan would train on for nobody, and beside the next one."""
+    """End this worker when its parent ends: nobody is waiting for its result, and the next study needs the core."""
     parent = multiprocessing.parent_process()
     assert parent, "workers are started by another process"
     connection.wait([parent.sentinel])
     os._exit(1)
 
 
-def one_thread() -> None:
-    """Compute on this thread alone: two of one process collapse as soon as anything else runs on the machine."""
-    torch.set_num_threads(1)
-
-
 def _work(task: Task[Item, Result], item: Item) -> Result:
     return task(_process["shared"], item, _process["on_progress"])
 
 
-def _drain(ticks: "multiprocessing.Queue[int]", on_progress: ProgressCallback) -> None:
+def _report(done_units: "multiprocessing.Queue[int]", on_progress: ProgressCallback) -> None:
     while True:
         try:
-            on_progress(ticks.get_nowait())
+            on_progress(done_units.get_nowait())
         except queue.Empty:
             return
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""One trainer at a time on one output, and on one set of rules from its start to its end."""
+"""Guards of a stage: only one trainer works on an output, and its parameters and code stay the same until it ends."""
 
 import os
 import socket
@@ -12,14 +12,14 @@ from filelock import FileLock, Timeout
 from gan.errors import StudyError
 from gan.files import read_json, write_json
 
-LOCK_SECONDS = 2.0  # seconds for which the lock of a process that is just ending is waited for
+LOCK_SECONDS = 2.0  # how long to wait for a process that may just be ending
 
 
 @contextmanager
 def alone(name: str, folder: Path = Path(".work/locks")) -> Iterator[None]:
-    """Hold the lock of that name in `folder`; StudyError within seconds, naming the holder, if another process does.
+    """Hold the lock of that name in `folder`; StudyError within seconds, naming the holder, if another process has it.
 
-    The system takes the lock from a process that ends, however it does.
+    When a process ends, in whatever way, the system releases its lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     holder = folder / f"{name}.json"
@@ -38,9 +38,9 @@ def alone(name: str, folder: Path = Path(".work/locks")) -> Iterator[None]:
 
 @contextmanager
 def unchanged(rules: Callable[[], object]) -> Iterator[None]:
-    """StudyError if `rules()` are others at the end: DVC would take what was made for the later ones' work.
+    """StudyError if `rules()` returns something else at the end than at the start.
 
-    DVC notes what a stage depends on when the stage is done.
+    DVC records a stage's parameters and code when the stage ends, so it would take the result for that of the new ones.
     """
     before = rules()
     yield

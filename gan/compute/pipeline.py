@@ -1,13 +1,19 @@
-"""The `dvc` that started this process: without it a stage doesn't go on, for it would start another beside it."""
+"""The `dvc` that started this process: whether it still runs, and which of its stages this process is."""
 
 import os
+import re
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import psutil
+from ruamel.yaml import YAML
 
 GLANCE = 0.5  # seconds between looks at the pipeline
 
@@ -19,19 +25,76 @@ def pipeline() -> psutil.Process | None:
 
 
 def end_with_pipeline() -> None:
-    """End this process when the `dvc` that started it has ended, or what stands between them has.
+    """End this process when the `dvc` that started it has ended, or a process between them has.
 
-    A process that `dvc` didn't start goes on. Linux hands orphans to another parent, so their ancestors are noted now.
+    Otherwise it would go on beside the stage that the next `dvc` starts. A process that `dvc` didn't start goes on. The
+    ancestors are noted now, because Linux gives orphans another parent.
     """
     if between := _up_to_dvc():
-        # Ctrl-C is the main thread's affair, which keeps it from the workers that it starts.
+        # The main thread handles Ctrl-C, so this one must not receive it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         threading.Thread(target=_watch, args=(between,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def place(stage: str, root: Path = Path()) -> str:
+    """`stage 9 of 24: train@cewl`, from dvc.yaml and params.yaml in `root`; without a number where they lack it."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        order = running_order(*(yaml.load(root / name) for name in ("dvc.yaml", "params.yaml")))
+        return f"stage {order.index(stage) + 1} of {len(order)}: {stage}"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return f"stage {stage}"  # the stage itself or dvc reports what is wrong with the files
+
+
+def running_order(pipeline: dict[str, Any], params: dict[str, Any]) -> list[str]:
+    """The stages of dvc.yaml in the order in which `dvc repro` runs them: each after those whose outputs it reads."""
+    stages = dict(_expanded(pipeline["stages"], params))
+    outputs = {path: name for name, stage in stages.items() for path in _paths(stage, "outs", "metrics")}
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for read in _paths(stages[name], "deps"):
+            for path, maker in outputs.items():
+                inside = f"{path}/".startswith(f"{read}/") or f"{read}/".startswith(f"{path}/")
+                if inside and maker not in order:
+                    visit(maker)
+        order[name] = None
+
+    for name in stages:
+        if name not in order:
+            visit(name)
+    return list(order)
+
+
+def _expanded(stages: dict[str, Any], params: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each stage by its name; one with `foreach` once for each key of the mapping that it names."""
+    for name, stage in stages.items():
+        if "foreach" in stage:
+            for key in reduce(getitem, stage["foreach"].strip("${}").split("."), params):
+                yield f"{name}@{key}", _filled(stage["do"], {**params, "key": key})
+        else:
+            yield name, _filled(stage, params)
+
+
+def _filled(value: Any, params: dict[str, Any]) -> Any:
+    """`value` with each `${a.b}` in its texts replaced by that parameter."""
+    if isinstance(value, dict):
+        return {_filled(key, params): _filled(below, params) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_filled(below, params) for below in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{([^}]+)\}", lambda name: str(reduce(getitem, name[1].split("."), params)), value)
+    return value
+
+
+def _paths(stage: dict[str, Any], *kinds: str) -> list[str]:
+    entries = [entry for kind in kinds for entry in stage.get(kind, [])]
+    return [path for entry in entries for path in ([entry] if isinstance(entry, str) else entry)]
+
+
 def _up_to_dvc() -> list[psutil.Process]:
-    """This process's ancestors as far as the next `dvc`; none if there is no `dvc`, or none that may be seen."""
+    """This process's ancestors as far as the next `dvc`; none if there is no `dvc` or the system doesn't show them."""
     between = []
     try:
         process = psutil.Process().parent()
@@ -41,7 +104,7 @@ def _up_to_dvc() -> list[psutil.Process]:
                 return between
             process = process.parent()
     except psutil.Error:
-        pass  # another user's, of whom this system shows nothing
+        pass  # it belongs to another user
     return []
 
 
@@ -53,7 +116,7 @@ def _is_dvc(process: psutil.Process) -> bool:
     return any(Path(word).name == "dvc" for word in words[:2]) or words[1:3] == ["-m", "dvc"]
 
 
-def _lives(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -61,7 +124,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _watch(between: list[psutil.Process]) -> None:
-    while all(map(_lives, between)):
+    while all(map(is_alive, between)):
         time.sleep(GLANCE)
     print("error: dvc, which started this, has ended: run it again to go on", file=sys.stderr, flush=True)
     os._exit(1)

@@ -1,7 +1,7 @@
 """Work on a Ray cluster; the only importer of ray.
 
-What goes out and comes back travels through Ray: the machines need no file system in common, only this project's
-environment. A task whose worker or machine is lost is done again elsewhere.
+Tasks and results travel through Ray: the machines need no common file system, only this project's environment. A task
+whose worker or machine is lost is done again elsewhere.
 """
 
 import logging
@@ -10,27 +10,25 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gan
-from gan.compute.executors import Item, ProgressCallback, Result, Task, one_thread, versions
+from gan.compute.executors import Item, ProgressCallback, Result, Task, one_thread
+from gan.compute.hardware import versions
 from gan.errors import StudyError
+from gan.study.schema import Compute
 
-if TYPE_CHECKING:
-    from gan.study.schema import Compute
-
-# A task that takes its worker down is not to do so for ever.
-RETRIES = 5
+RETRIES = 5  # a task that always takes its worker down must not be tried for ever
 
 
 class RayExecutor:
-    """The cluster at RAY_ADDRESS, or one started on this machine if that is unset: a Executor (gan.compute.executors).
+    """An Executor on the cluster at RAY_ADDRESS, or on one started on this machine if that is unset.
 
-    Tasks get a core each, on GPUs a share of one too (`compute.gpu_share`). Raises StudyError if ray is not installed,
+    Each task gets a core, and on GPUs a share of one (`compute.gpu_share`). Raises StudyError if ray is not installed,
     the cluster doesn't answer, or it has no GPU where params.yaml asks for one.
     """
 
-    def __init__(self, compute: "Compute") -> None:
+    def __init__(self, compute: Compute) -> None:
         try:
             import ray
         except ImportError:
@@ -39,8 +37,8 @@ class RayExecutor:
         address = os.environ.get("RAY_ADDRESS", "")
         _reach(address)
         if not address:
-            told = "warning: Ray starts on this machine and listens on all its addresses, to holders of its token"
-            print(told, file=sys.stderr)
+            warning = "warning: Ray starts on this machine and listens on all its addresses, to holders of its token"
+            print(warning, file=sys.stderr)
         try:
             ray.init(
                 ignore_reinit_error=True,
@@ -51,25 +49,25 @@ class RayExecutor:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise StudyError(f"no Ray cluster answers at RAY_ADDRESS: {_first_line(error)}") from None
-        has = ray.cluster_resources()
-        gpus = int(has.get("GPU", 0))
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0))
         if compute.device == "cuda" and not gpus:
             raise StudyError("compute.device is cuda, but the Ray cluster has no GPU: set it to auto or cpu")
         self.device = "cuda" if gpus and compute.device != "cpu" else "cpu"
         self._needs = {"num_cpus": 1, "num_gpus": compute.gpu_share if self.device == "cuda" else 0}
-        # Shares are of one GPU each: 0.3 fits thrice, and a tenth of it is left.
-        places = gpus * int(1 / compute.gpu_share) if self.device == "cuda" else int(has.get("CPU", 1))
+        # A share can't span two GPUs: 0.3 fits three times into one, and a tenth stays unused.
+        places = gpus * int(1 / compute.gpu_share) if self.device == "cuda" else int(resources.get("CPU", 1))
         self.workers = max(1, places) if compute.workers == "auto" else compute.workers
 
     def run(
         self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
     ) -> Iterator[Result]:
-        """Yield the results as they come in, in whatever order (see gan.compute.executors.Executor)."""
+        """Yield the results as they come in, in any order (see gan.compute.executors.Executor)."""
         ray = self._ray
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
-        ticker = ray.remote(_Ticker).options(num_cpus=0, scheduling_strategy=here).remote()
+        counter = ray.remote(_Counter).options(num_cpus=0, scheduling_strategy=here).remote()
         remote = ray.remote(**self._needs, max_retries=RETRIES)(_work)
         everywhere = ray.put(shared)
         waiting = list(items)
@@ -77,12 +75,12 @@ class RayExecutor:
         try:
             while waiting or pending:
                 while waiting and len(pending) < self.workers:
-                    pending.append(remote.remote(task, everywhere, waiting.pop(0), ticker, versions()))
+                    pending.append(remote.remote(task, everywhere, waiting.pop(0), counter, versions()))
                 done, pending = ray.wait(pending, timeout=1)
-                on_progress(ray.get(ticker.take.remote()))
+                on_progress(ray.get(counter.take.remote()))
                 for reference in done:
                     yield ray.get(reference)
-            on_progress(ray.get(ticker.take.remote()))
+            on_progress(ray.get(counter.take.remote()))
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
@@ -95,27 +93,27 @@ class RayExecutor:
                 ray.cancel(reference, force=True)
 
 
-class _Ticker:
-    """Counts what tasks have done; lives beside the one who asks."""
+class _Counter:
+    """Counts the units that tasks have done since it was last asked; an actor on the machine that asks."""
 
     def __init__(self) -> None:
-        self._ticks = 0
+        self._units = 0
 
-    def add(self, ticks: int) -> None:
-        self._ticks += ticks
+    def add(self, units: int) -> None:
+        self._units += units
 
     def take(self) -> int:
-        ticks, self._ticks = self._ticks, 0
-        return ticks
+        units, self._units = self._units, 0
+        return units
 
 
-def _work(task: Task[Item, Result], shared: Any, item: Item, ticker: Any, expected: dict[str, str]) -> Result:
+def _work(task: Task[Item, Result], shared: Any, item: Item, counter: Any, expected: dict[str, str]) -> Result:
     import ray
 
     if versions()["torch"] != expected["torch"]:
         raise StudyError(f"a machine of the Ray cluster has torch {versions()['torch']}, this one {expected['torch']}")
     one_thread()
-    return task(shared, item, lambda done: ray.get(ticker.add.remote(done)))
+    return task(shared, item, lambda done: ray.get(counter.add.remote(done)))
 
 
 def _reach(address: str) -> None:

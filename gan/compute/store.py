@@ -1,26 +1,24 @@
-"""Trained runs on disk: a folder per run with its generators and run.json, which has the checksum of each."""
+"""Trained runs on disk: a folder for each run with its generators and run.json, which has their checksums."""
 
 import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save
 
 from gan.files import DamagedError, check, read_json, read_sealed_json, sha256, write, write_json, write_sealed_json
-
-if TYPE_CHECKING:
-    from gan.training.loop import Run
+from gan.training.loop import Run
 
 
-def save_run(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
-    """Put a trained run into its folder; run.json comes last and makes it whole.
+def save_run(run: Run, folder: Path, origin: dict[str, Any]) -> None:
+    """Write a trained run to its folder. run.json comes last: without it the run is not complete.
 
-    `origin` has the hardware and versions that trained it, and the checksum of what was declared when it was begun.
+    `origin` has the hardware and versions that trained it, and the preregistration's checksum when it was begun.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = {}
@@ -34,7 +32,7 @@ def save_run(run: "Run", folder: Path, origin: dict[str, Any]) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder holds a run with all its files, each as recorded; what is damaged is told on stderr."""
+    """Whether a folder holds a run with all its files, each as recorded; a damaged file is named on stderr."""
     try:
         for name, digest in read_sealed_json(folder / "run.json")["files"].items():
             check(folder / name, digest)
@@ -47,9 +45,9 @@ def is_whole(folder: Path) -> bool:
 
 
 def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
-    """Copy kept runs (run key to folder) into one subfolder a seed, and return their records with their keys.
+    """Copy kept runs (run key to folder) into `folder`, a subfolder for each seed; return their records and keys.
 
-    What lands in `folder` depends on nothing but the runs: equal runs are equal bytes, so no durations there.
+    Equal runs give equal bytes there, so the copies have no durations.
     """
     records = []
     for key, source in kept.items():
@@ -57,14 +55,14 @@ def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
         target = seed_folder(folder, record["seed"])
         for name in record["files"]:
             write(target / name, (source / name).read_bytes())
-        lasting = ("seed", "key", "status", "failure", "files")
-        write_json(target / "run.json", {name: record[name] for name in lasting})
+        exported = ("seed", "key", "status", "failure", "files")
+        write_json(target / "run.json", {name: record[name] for name in exported})
         records.append(record)
     return records
 
 
 def common(descriptions: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What runs have in common, key by key; where they differ, all values in one string."""
+    """The value that all runs share, for each key; where they differ, all values in one string."""
     distinct: dict[str, list[Any]] = {}
     for description in descriptions:
         for name, value in description.items():
@@ -81,7 +79,7 @@ def history_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def load_record(folder: Path, seed: int) -> dict[str, Any]:
-    """A gathered run's seed, key, status, failure and files."""
+    """An exported run's seed, key, status, failure and files."""
     return read_json(seed_folder(folder, seed) / "run.json")
 
 

@@ -1,11 +1,11 @@
-"""The tables of `reports/`: one CSV file a variant, read in one way by all who need them."""
+"""The tables of `reports/`: a CSV file for each variant. Everybody reads them with these functions."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-# What is text even where it looks like a number, a truth value or a missing value.
+# These columns are text even where they look like a number, a truth value or a missing value.
 TEXT = {"variant": str, "key": str, "status": str, "failure": str}
 
 

@@ -1,4 +1,4 @@
-"""Training a variant's seeds where they are missing: a finished run is kept under its key and trained only once."""
+"""Training the missing seeds of a variant: a finished run is kept under its key and trained only once."""
 
 import gc
 import hashlib
@@ -8,29 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from gan.compute import store
 from gan.compute.checkpoints import CheckpointFile, unfinished
-from gan.compute.executors import Executor, ProgressCallback, describe_hardware, divide, local_executor, versions
+from gan.compute.executors import Executor, ProgressCallback, divide, local_executor
+from gan.compute.hardware import describe_hardware, versions
 from gan.compute.progress import progress
 from gan.compute.ray_executor import RayExecutor
 from gan.files import remove_parts, room_checksum
+from gan.study.schema import Compute, Variant
 from gan.training import loop
 from gan.training.population import memory_per_run
 
-if TYPE_CHECKING:
-    from gan.study.schema import Compute, Variant
-
-# Of a GPU's free memory; the rest is for libraries and for what an allocator can't use.
+# Of a GPU's free memory. The rest is for libraries and for fragments that the allocator can't use.
 MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Where each run is kept, by key in the order of the seeds, and how many workers there were for missing ones."""
+    """The folder of each run by its key, in the order of the seeds, and the number of workers."""
 
     kept: dict[str, Path]
     workers: int
@@ -38,27 +37,27 @@ class Trained:
 
 @dataclass(frozen=True)
 class Task:
-    """What the populations of one variant have in common; `checkpoints` is a folder, None where none are to be made.
+    """What the populations of one variant have in common; `checkpoints` is a folder, or None for no checkpoints.
 
-    `preregistration` is the checksum of what is declared as they begin.
+    `preregistration` is its checksum when they begin.
     """
 
-    variant: "Variant"
+    variant: Variant
     images: torch.Tensor
     quantiles: Sequence[float]
     device: str
-    compute: "Compute"
+    compute: Compute
     checkpoints: Path | None
     preregistration: str
 
 
 def code_checksum() -> str:
-    """SHA-256 of the code that decides what a trained run is."""
+    """SHA-256, in hex, of the code that decides a run's weights."""
     return room_checksum("training")
 
 
-def run_key(variant: "Variant", seed: int | None, quantiles: Sequence[float], data: str) -> str:
-    """A run's identity, in hex: everything that decides its result but the machine; without a seed, that of all.
+def run_key(variant: Variant, seed: int | None, quantiles: Sequence[float], data: str) -> str:
+    """A run's identity, in hex: everything that decides its result but the machine. Without a seed, the recipe's.
 
     `data` is the training images' checksum.
     """
@@ -69,19 +68,19 @@ def run_key(variant: "Variant", seed: int | None, quantiles: Sequence[float], da
 
 def train_variant(
     title: str,
-    variant: "Variant",
+    variant: Variant,
     images: torch.Tensor,
     data: str,
     quantiles: Sequence[float],
-    compute: "Compute",
+    compute: Compute,
     folder: Path,
     preregistration: str,
 ) -> Trained:
-    """Train every seed that `folder` doesn't hold yet, on `images` (uint8, with checksum `data`).
+    """Train every seed that `folder` doesn't hold yet, on `images` (uint8 `[image, height, width]`, checksum `data`).
 
-    A run is kept with the checksum of what was declared when its training began. Each population's runs enter it
-    the moment they are finished; of those in progress an interruption loses what came after their last checkpoint. On
-    a cluster, whose machines share no files, there are no checkpoints.
+    The runs of a population are kept in `folder` as soon as they are finished, each with the preregistration's checksum
+    when its training began. An interruption loses what unfinished runs did after their last checkpoint. On a cluster,
+    whose machines share no files, there are no checkpoints.
     """
     executor = RayExecutor(compute) if compute.engine == "ray" else local_executor(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
@@ -90,7 +89,8 @@ def train_variant(
     missing = [seed for seed, place in kept.items() if not store.is_whole(place)]
     checkpoints = cache_folder / "checkpoints" / run_key(variant, None, quantiles, data)
     begun = unfinished(checkpoints, missing)
-    # Of seeds, too, that params.yaml had when they were begun; all of it now, for the code may change meanwhile.
+    # Runs that were begun are finished even if params.yaml has dropped their seeds. All keys are computed now: the code
+    # on disk may change while the runs are trained.
     places = {seed: cache_folder / run_key(variant, seed, quantiles, data) for seed in chain(kept, *begun)}
     afresh = [seed for seed in missing if not any(seed in seeds for seeds in begun)]
     shares = [*begun, *populations(afresh, executor, compute)]
@@ -102,14 +102,14 @@ def train_variant(
                 for run, origin in trained:
                     store.save_run(run, places[run.seed], origin)
     except BaseException:
-        remove_parts(checkpoints)  # a full disk's room is dear
+        remove_parts(checkpoints)  # free the space: the disk may be full
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained({folder.name: folder for folder in kept.values()}, executor.workers)
 
 
-def populations(seeds: Sequence[int], executor: Executor, compute: "Compute") -> list[Sequence[int]]:
-    """The seeds in shares that are trained side by side, one share at a time on each worker; on a CPU each alone."""
+def populations(seeds: Sequence[int], executor: Executor, compute: Compute) -> list[Sequence[int]]:
+    """Shares of the seeds; each worker trains one share at a time, side by side. On a CPU each seed is a share."""
     if executor.device == "cpu":
         return [[seed] for seed in seeds]
     return divide(seeds, executor.workers, max(1, len(seeds)) if compute.population == "auto" else compute.population)
@@ -118,10 +118,10 @@ def populations(seeds: Sequence[int], executor: Executor, compute: "Compute") ->
 def train_population(
     task: Task, seeds: Sequence[int], on_progress: ProgressCallback
 ) -> list[tuple[loop.Run, dict[str, Any]]]:
-    """Runs of some seeds, each with its origin. On a GPU the seeds are trained in turns if memory demands it."""
+    """Train some seeds; each run with its origin. On a GPU they are trained in turns if memory is too small for all."""
     most = len(seeds)
     if task.device == "cuda":
-        gc.collect()  # an earlier population, if it is still held, would be taken for somebody else's
+        gc.collect()  # or the memory of an earlier population would count as not free
         torch.cuda.empty_cache()
         free, total = torch.cuda.mem_get_info()
         usable = MEMORY_SHARE * min(free, task.compute.gpu_share * total) - task.images.numel() * torch.float32.itemsize

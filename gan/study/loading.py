@@ -1,4 +1,4 @@
-"""params.yaml from the disk to a valid `Study`, every defect told in one line that names the key."""
+"""From params.yaml to a valid `Study`; every defect becomes one line that names the key."""
 
 import reprlib
 from itertools import pairwise
@@ -16,8 +16,8 @@ from gan.errors import StudyError
 from gan.formatting import nearest
 from gan.study.schema import OPTIMIZERS, Study
 
-# No study needs a larger or deeper file. For the worst of this size the parser takes little more than a second;
-# 300 variants have 23,000 bytes.
+# No study needs a larger or deeper file: 300 variants have 23,000 bytes. The parser takes little more than a second for
+# the worst file of this size.
 MOST_BYTES = 30_000
 MOST_LEVELS = 20
 
@@ -26,9 +26,9 @@ _SHORT.maxlevel = 2
 
 
 class _Constructor(SafeConstructor):
-    """Mappings, lists and scalars, each defect of which has a line.
+    """Reads mappings, lists and scalars; every defect has a line number.
 
-    The rest of YAML is refused: some of it fails with errors that name nothing, and merge keys (<<) could take hours.
+    The rest of YAML is refused: some of it fails with errors that name no line, and merge keys (<<) could take hours.
     """
 
     _KINDS = ("map", "seq", "str", "int", "float", "bool", "null")
@@ -45,18 +45,23 @@ class _Constructor(SafeConstructor):
             raise ConstructorError(problem=f"{_shown(node.value)} is no {kind}", problem_mark=node.start_mark) from None
 
     def flatten_mapping(self, node: Node) -> None:
-        """Leave merge keys where they are, to be refused."""
+        """Leave merge keys where they are; `construct_object` refuses them."""
 
 
 def load_study(path: Path = Path("params.yaml")) -> Study:
-    """Read and validate a study; raise a StudyError of one line that names the offending key."""
+    """Read and validate a study; StudyError, one line that names the file and the key, if something is wrong."""
+    return validate(read_yaml(path), path)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a small YAML file; StudyError, one line that names the file, if it can't be read."""
     content = _read(path)
     try:
         # The pure parser reads YAML 1.2, as DVC does: 1e-3 is a number, and a key given twice is an error.
         yaml = YAML(typ="safe", pure=True)
         yaml.Constructor = _Constructor
         yaml.max_depth = MOST_LEVELS
-        raw = yaml.load(content)
+        return yaml.load(content)
     except MaxDepthExceededError:
         raise StudyError(f"{path}: nested too deep") from None
     except MarkedYAMLError as error:
@@ -64,6 +69,10 @@ def load_study(path: Path = Path("params.yaml")) -> Study:
         raise StudyError(f"{path}{line}: {_cut(_one_line(str(error.problem)), 300)}") from None
     except (YAMLError, UnicodeDecodeError, ValueError) as error:
         raise StudyError(f"{path}: {_cut(_one_line(str(error)), 300)}") from None
+
+
+def validate(raw: Any, path: Path) -> Study:
+    """The study that `raw`, read from `path`, describes; StudyError, one line that names the file and the key."""
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
@@ -83,7 +92,7 @@ def _read(path: Path) -> bytes:
 
 def _describe(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
-    # Pydantic puts a union's chosen member into the path, after the key that holds it.
+    # Pydantic adds the chosen member of a union to the path, after its key.
     path = [str(part) for part in first["loc"] if part != "[key]"]
     keys = [
         part for before, part in pairwise(["", *path]) if not (before.endswith("_optimizer") and part in OPTIMIZERS)
@@ -99,11 +108,11 @@ def _describe(error: ValidationError) -> str:
 
 
 def _siblings(path: list[str]) -> list[str]:
-    """The keys that params.yaml may have where this path ends."""
+    """The keys that params.yaml may have at the end of this path."""
     models: list[type[BaseModel]] = [Study]
     for part in path[:-1]:
         fields = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        # A key of a mapping, a place in a list and a union's member lead to the same models.
+        # A key of a mapping, a place in a list and a member of a union lead to the same models.
         models = [model for field in fields for model in _models(field)] or models
     return [name for model in models for name in model.model_fields]
 
@@ -116,10 +125,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _shown(value: Any) -> str:
-    """A short form even of a list that holds itself, or a billion others through its aliases."""
+    """A short form, even of a list that contains itself, or a billion others through its aliases."""
     try:
         return _cut(_SHORT.repr(value), 80)
-    except ValueError:  # Python's, at an integer of thousands of digits
+    except ValueError:  # Python prints no integer of thousands of digits
         return "so large a number"
 
 

@@ -1,4 +1,4 @@
-"""What is decided before the study's seeds run, and its checksum: what is changed afterwards can't pass unseen."""
+"""What is decided before the study's seeds run. Its checksum reveals every later change."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ CLAIMS = Path(__file__).with_name("claims.yaml")
 class Claim:
     """A claim of a source, and the rule by which it gets its verdict.
 
-    `thresholds` are the rule's numbers by name. `figure` is the report's figure that shows the matter, if there is one.
+    `thresholds` are the rule's numbers by name. `figure` is the report's figure that shows it, if there is one.
     """
 
     kind: str
@@ -34,12 +34,12 @@ class Claim:
 
 
 def claims() -> dict[str, Claim]:
-    """Every claim by its id."""
+    """All claims by their ids."""
     return {name: Claim(**claim) for name, claim in YAML(typ="safe", pure=True).load(CLAIMS).items()}
 
 
 def preregistration(study: Study) -> dict[str, Any]:
-    """The rules of verdicts, what a score is, the runs that hypotheses rest on, and the claims with their rules.
+    """The rules of verdicts and scores, the variants of hypotheses and controls, and the claims with their rules.
 
     A variant that no hypothesis and no control names is not part of it: it may join later, as an exploration.
     """

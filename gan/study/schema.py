@@ -1,4 +1,4 @@
-"""What a study may say: the sections of params.yaml, their types, bounds and rules."""
+"""The sections of params.yaml, their types, bounds and rules."""
 
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
-    """Some file systems take Minimax and minimax for one name."""
+    """Some file systems do not distinguish Minimax from minimax."""
     _no_duplicates(tuple(name.casefold() for name in variants))
     return variants
 
@@ -33,7 +33,7 @@ def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
 def _reachable(mirror: str) -> str:
     if "://" in mirror and not mirror.startswith(("http://", "https://")):
         raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
-    urlsplit(mirror)  # a ValueError tells what is wrong with it
+    urlsplit(mirror)  # its ValueError says what is wrong
     return mirror
 
 
@@ -43,10 +43,10 @@ def _auto_or_count(value: Any) -> Any:
     return value
 
 
-# YAML has lists, a frozen study holds tuples.
+# YAML has lists, a frozen study has tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
-# Beyond these a number is a slip of the finger, or malice.
+# A larger number is a typing error or an attack.
 MOST = 1_000_000
 MOST_SECONDS = 86_400
 
@@ -60,8 +60,6 @@ Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicat
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-
-
 Mirror = Annotated[Text, AfterValidator(_reachable)]
 AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
@@ -114,9 +112,9 @@ OPTIMIZERS = ("adam", "sgd")
 
 
 class Variant(_Section):
-    """One named configuration, complete: the baseline with the variant's own values in place.
+    """One named configuration, complete: the baseline's values where the variant has none of its own.
 
-    Which objectives and terms there are is known to `gan.audit.recipes`, which checks them.
+    `gan.audit.recipes` knows the objectives and terms, and checks their names.
     """
 
     objective: Name
@@ -140,7 +138,7 @@ class Variant(_Section):
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
-        """The epochs whose generators are kept, the last one among them."""
+        """The epochs whose generators are kept, including the last one."""
         return (*sorted(epoch for epoch in self.snapshots if epoch < self.epochs), self.epochs)
 
 
@@ -160,7 +158,7 @@ class Evaluate(_Section):
         return self
 
     def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
-        """The epochs after which a variant is scored, its last one among them, each with the epochs averaged there."""
+        """The epochs after which a variant is scored, including its last one; for each the epochs that are averaged."""
         kept = variant.checkpoints
         ends = [epoch for epoch in kept if epoch in self.epochs or epoch == variant.epochs]
         return {end: tuple(epoch for epoch in kept if epoch <= end)[-self.average :] for end in ends}
@@ -204,8 +202,8 @@ class Compare(_Section):
     @property
     def named(self) -> tuple[str, ...]:
         """The variants of the hypotheses and controls, in their order."""
-        pairs = ((hypothesis.variant, hypothesis.against) for hypothesis in (*self.hypotheses, *self.controls))
-        return tuple(dict.fromkeys(name for pair in pairs for name in pair))
+        contrasts = (*self.hypotheses, *self.controls)
+        return tuple(dict.fromkeys(name for contrast in contrasts for name in (contrast.variant, contrast.against)))
 
 
 class Simulate(_Section):
@@ -262,7 +260,10 @@ class Study(_Section):
         baseline, variants = raw.get("baseline"), raw.get("variants")
         if not isinstance(baseline, dict) or not isinstance(variants, dict):
             return raw
-        completed = {name: _complete(baseline, own) if isinstance(own, dict) else own for name, own in variants.items()}
+        completed = {
+            name: _complete(baseline, variant) if isinstance(variant, dict) else variant
+            for name, variant in variants.items()
+        }
         return {**raw, "variants": completed}
 
     @model_validator(mode="after")
@@ -295,14 +296,14 @@ class Study(_Section):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The variants that are set beside each other: all but those whose seeds share a random stream."""
+        """The variants that are compared with each other: all but those whose seeds share a random stream."""
         return tuple(name for name, variant in self.variants.items() if not variant.pinned)
 
 
-def _complete(baseline: dict, own: dict) -> dict:
-    """`own` over `baseline`; a mapping inside is completed too, unless it names another kind of thing."""
-    completed = {**baseline, **own}
-    for key, value in own.items():
+def _complete(baseline: dict, variant: dict) -> dict:
+    """`variant` over `baseline`; a mapping inside is completed too, unless it has another `name` (of an optimizer)."""
+    completed = {**baseline, **variant}
+    for key, value in variant.items():
         base = baseline.get(key)
         if (
             isinstance(value, dict)
