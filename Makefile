@@ -5,7 +5,9 @@ PORT ?= 5000
 # Not from the environment, where some shells keep this machine's name under HOST.
 HOST = 127.0.0.1
 BIN := .venv/bin
-# The stages call `python`, and it is to be this one.
+# After Ctrl-C make ends by itself. Any exit status but 0 would make it report the interruption a second time.
+ONCE := || [ $$? -eq 130 ]
+# The stages call `python`, which must be this one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
@@ -18,24 +20,17 @@ help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 study: .venv/ready  ## Run the study (what is up to date is left alone) and print the verdict
-	@$(BIN)/python -m gan check
-	@$(BIN)/dvc repro audit
-	@$(BIN)/dvc repro
-	@$(BIN)/python -m gan verdict
+	@$(BIN)/python -m gan study $(ONCE)
 
 variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, published runs untouched
-	@test -n "$(NAME)" || { echo "error: say which: make variant NAME=softer_labels"; exit 1; }
-	@$(BIN)/python -m gan check
-	@$(BIN)/dvc repro download
-	@$(BIN)/python -m gan check --joining $(NAME)
-	@$(BIN)/dvc repro --single-item audit train@$(NAME) evaluate@$(NAME) compare claims report track
-	@$(BIN)/python -m gan verdict
+	@test -n "$(NAME)" || { echo "error: name a variant: make variant NAME=softer_labels" >&2; exit 1; }
+	@$(BIN)/python -m gan variant "$(NAME)" $(ONCE)
 
 quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
-	@$(BIN)/python -m gan run_preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA)
+	@$(BIN)/python -m gan run-preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA) $(ONCE)
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
-	@$(BIN)/python -m gan run_preset presets/pilot.yaml .scratch/pilot
+	@$(BIN)/python -m gan run-preset presets/pilot.yaml .scratch/pilot $(ONCE)
 	@$(BIN)/python -m gan power .scratch/pilot/reports
 
 bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
@@ -43,7 +38,7 @@ bench: .venv/ready  ## Measure training on this machine beside the tutorial's lo
 	@$(BIN)/python -m gan bench
 
 ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or HOST and PORT)
-	-@$(BIN)/python -m stages.track --strict
+	@$(BIN)/python -m stages.track --strict
 	@case "$$MLFLOW_TRACKING_URI" in \
 		http*) echo "The runs are on $$MLFLOW_TRACKING_URI" ;; \
 		*) case "$(HOST)" in 127.0.0.1|localhost|::1) ;; \
@@ -51,7 +46,7 @@ ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or 
 		$(BIN)/mlflow ui --host "$(HOST)" --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" ;; \
 	esac
 
-sync: .venv/ready  ## Make MLflow say what the files say, from nothing if need be
+sync: .venv/ready  ## Bring MLflow up to date with the files, or make it anew from them
 	@$(BIN)/python -m stages.track --strict
 
 test: .venv/ready  ## Lint, types and tests

@@ -1,6 +1,6 @@
 """Show the runs that the files record in MLflow; without names, the whole study's.
 
-The files are the record: when MLflow fails or hangs, this says so and succeeds, unless it is to be strict.
+The files are the record: when MLflow fails or hangs, this warns and succeeds, unless it is asked to be strict.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ from gan.tracking.time_budget import USUAL, TimeBudget
 
 def main(
     variants: Annotated[list[str] | None, typer.Argument()] = None,
-    strict: Annotated[bool, typer.Option(help="Take the time it takes, and fail if MLflow does.")] = False,
+    strict: Annotated[bool, typer.Option(help="Wait as long as MLflow takes, and fail if it fails.")] = False,
 ) -> None:
     if strict:
         if failure := _update(variants, None):
@@ -25,22 +25,22 @@ def main(
         return
     most = load_study().tracking.timeout_seconds
     budget = TimeBudget(most)
-    # A variant's update may use half of what is left, so that something is left for the last one, which has them all.
+    # A variant's update may use half of what is left, so that there is time for the last update, which has all of them.
     seconds = budget.left / 2 if variants else budget.left
     if variants and seconds < min(USUAL, most / 2):
         failure = "it has delayed the study enough"
     else:
         started = time.monotonic()
         failure = _update(variants, seconds)
-        budget.lose(time.monotonic() - started, failed=bool(failure))
+        budget.spend(time.monotonic() - started, failed=bool(failure))
     if failure:
         print(f"warning: MLflow not updated: {failure}; run `make sync` when it is back", file=sys.stderr)
 
 
 def _update(variants: list[str] | None, seconds: float | None) -> str:
     """Why MLflow could not be brought up to date within so many seconds; empty if it was."""
-    # A process of its own: nothing else is sure to end in time when a server or a locked file hangs.
-    command = [sys.executable, "-m", "gan.tracking.synchronise", *(variants or [])]
+    # In a process of its own, which can be ended in time when a server or a locked file hangs.
+    command = [sys.executable, "-m", "gan.tracking", *(variants or [])]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired as hang:

@@ -1,6 +1,7 @@
 """Whether the recipes of params.yaml can be trained with the objectives and terms that there are."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from gan.errors import StudyError
 from gan.formatting import unknown
@@ -9,14 +10,14 @@ from gan.training.losses import OBJECTIVES
 from gan.training.terms import TERMS
 
 
-def check_study(study: Study) -> None:
-    """StudyError, a line that names the key, if the baseline's or a variant's recipe can't be trained."""
+def check_study(study: Study, path: Path = Path("params.yaml")) -> None:
+    """StudyError, a line that names the file and the key, if the baseline's or a variant's recipe can't be trained."""
     recipes: Mapping[str, Variant] = {"baseline": study.baseline} | {
         f"variants.{name}": variant for name, variant in study.variants.items()
     }
     for key, variant in recipes.items():
         if fault := _fault(variant):
-            raise StudyError(f"params.yaml: {key}{fault}")
+            raise StudyError(f"{path}: {key}{fault}")
 
 
 def _fault(variant: Variant) -> str | None:

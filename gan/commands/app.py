@@ -1,4 +1,4 @@
-"""The `gan` command: what users ask for beside the pipeline. Imports wait for the command that needs them."""
+"""The `gan` command. Each command imports what it needs, so that `gan --help` is quick."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.command()
 def check(
-    joining: Annotated[str | None, typer.Option(help="A new variant that is to join published scores")] = None,
+    joining: Annotated[str | None, typer.Option(help="A new variant that is to join the published scores")] = None,
 ) -> None:
     """Validate params.yaml; say what the study will run."""
     from gan.audit.recipes import check_study
@@ -20,11 +20,32 @@ def check(
     from gan.study.loading import load_study
 
     study = load_study()
+    check_study(study)
     if joining:
         check_joining(study, joining, Path())
-    check_study(study)
     runs = sum(len(variant.seeds) for variant in study.variants.values())
     print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {study.data.name}")
+
+
+@app.command()
+def study() -> None:
+    """Run the study (what is up to date is left alone) and print the verdict."""
+    from gan.commands.study import run_study
+
+    check()
+    run_study()
+    verdict()
+
+
+@app.command()
+def variant(name: str) -> None:
+    """Train one new variant of params.yaml, compare it with the published scores, and print the verdict."""
+    from gan.commands.study import join_variant
+    from gan.study.loading import load_study
+
+    check()
+    join_variant(load_study(), name)
+    verdict()
 
 
 @app.command()
@@ -37,7 +58,7 @@ def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports"
 
 @app.command()
 def audit() -> None:
-    """Hold every loss to the equation of its name, and every variant's losses beside every other's."""
+    """Compare every loss with the equation of its name, and every variant's losses with every other's."""
     from gan.audit import record as losses
     from gan.study.loading import load_study
 
@@ -50,37 +71,32 @@ def audit() -> None:
 def run_preset(preset: Path, folder: Path) -> None:
     """Run the whole pipeline in a scratch copy, with a preset's values laid over params.yaml."""
     from gan.commands import presets
-    from gan.reporting import terminal as verdict
 
-    if not preset.exists():
-        known = ", ".join(str(path) for path in sorted(preset.parent.glob("*.yaml")))
-        raise errors.StudyError(f"there is no {preset}; there are {known}")
     presets.run_preset(preset, folder)
-    verdict.show(folder / "reports")
-    print("This was a presets; the study's own verdict is that of `make study`, in reports/.")
+    verdict(folder / "reports")
+    print("These are a preset's results; the study's own verdict is that of `make study`, in reports/.")
 
 
 @app.command()
 def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's reports")]) -> None:
-    """Tell from a pilot how many seeds the declared hypotheses need; written to reports/pilot.json."""
-    import pandas as pd
-
+    """Compute from a pilot how many seeds the declared hypotheses need; written to reports/pilot.json."""
+    from gan.compute.tables import read_tables
     from gan.files import write_json
     from gan.stats.pilot import plan
     from gan.study.loading import load_study
 
     study = load_study()
-    scored = sorted((reports / "metrics").glob("*.csv"))
+    scored = sorted(path.stem for path in (reports / "metrics").glob("*.csv"))
     if not scored:
         raise errors.StudyError(f"{reports / 'metrics'} has no scores: run `make pilot` first")
-    metrics = pd.concat([pd.read_csv(path) for path in scored])
+    metrics = read_tables(reports / "metrics", scored)
     if seen := set(metrics["seed"]) & {seed for variant in study.variants.values() for seed in variant.seeds}:
         raise errors.StudyError(f"seed {min(seen)} is the study's own: a pilot's seeds must be others")
     planned = plan(metrics, study.compare)
     write_json(Path("reports/pilot.json"), planned)
     for need in planned["hypotheses"] + planned["controls"]:
-        spread = f"sd of log ratios {need['sd']:.3f}" if need["sd"] is not None else need["note"]
-        print(f"{need['id']}: {need['seeds']} seeds ({spread})")
+        reason = f"sd of log ratios {need['sd']:.3f}" if need["sd"] is not None else need["note"]
+        print(f"{need['id']}: {need['seeds']} seeds ({reason})")
 
 
 @app.command()
@@ -88,7 +104,7 @@ def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")]
     """Measure training here: tutorial, engine and floor; written to reports/benchmark.json (minutes)."""
     from rich.console import Console
 
-    from gan.commands.benchmark import keep, measure, table
+    from gan.commands.benchmark import measure, save_entry, table
     from gan.compute.executors import local_executor
     from gan.images import load
     from gan.study.loading import load_study
@@ -96,9 +112,9 @@ def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")]
     study, path = load_study(), Path("reports/benchmark.json")
     images, labels = load(Path("data"), "train")
     entry = measure(study.baseline, images, labels, local_executor(study.compute), repeats, print)
-    keep(entry, path)
+    save_entry(entry, path)
     Console().print(table(entry))
-    print(f"Kept in {path}; `make study` brings it into the report")
+    print(f"Written to {path}; `make study` brings it into the report")
 
 
 def main() -> None:

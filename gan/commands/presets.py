@@ -1,70 +1,71 @@
 """The same pipeline in a scratch copy with some parameters changed: nothing published is touched."""
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from gan.audit.recipes import check_study
+from gan.commands.dvc import reproduce
 from gan.errors import StudyError
 from gan.formatting import unknown
+from gan.study.loading import load_study, read_yaml, validate
 
-# What the pipeline publishes; a presets makes its own. The benchmark is no stage's, but measured on its own.
-PUBLISHED = ("dvc.lock", "models", "reports")
-MEASURED = ("reports/benchmark.json",)
-
-DVC = (sys.executable, "-m", "dvc")
+# The study's results; a preset makes its own. The benchmark is not made by a stage, so the copy needs it.
+RESULTS = ("dvc.lock", "models", "reports")
+BENCHMARK = "reports/benchmark.json"
 
 
 def run_preset(preset: Path, folder: Path) -> None:
-    """Run the pipeline in a scratch copy; one from an earlier presets is brought up to date.
+    """Run the pipeline in a scratch copy; one from an earlier run is brought up to date.
 
-    Raises StudyError if the preset names a variant that isn't there, or the pipeline fails.
+    Raises StudyError if the preset has an unknown key or variant, or the pipeline fails.
     """
-    prepare(YAML(pure=True).load(preset), folder)
-    if subprocess.run([*DVC, "repro"], cwd=folder, env=environment(), check=False).returncode:
-        raise StudyError(f"the pipeline failed in {folder}; what it printed is above")
+    if not preset.exists():
+        known = ", ".join(str(path) for path in sorted(preset.parent.glob("*.yaml")))
+        raise StudyError(f"there is no {preset}; there are {known}")
+    prepare(preset, folder)
+    reproduce(folder=folder)
 
 
-def environment() -> dict[str, str]:
-    """For a pipeline whose stages are to be run by this very Python."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> None:
+    """Make `folder` a copy of this checkout whose params.yaml is `params` with the preset's values laid over it.
 
-
-def prepare(preset: dict[str, Any], folder: Path, params: Path = Path("params.yaml")) -> None:
-    """Make `folder` a copy of this checkout whose params.yaml is `params` with `preset`'s values laid over it.
-
-    The preset's list `only` says which variants take part, without it all, and what it has in `baseline` holds for all
-    of them. Hypotheses and controls that name a variant which takes no part are left out. StudyError if the preset
-    names a variant that isn't there.
+    StudyError, before anything is copied, if `params` or the preset is not valid.
     """
-    root = Path.cwd()
+    load_study(params)  # its faults are not the preset's
+    laid_over = apply(read_yaml(preset), read_yaml(params), preset)
+    check_study(validate(laid_over, preset), preset)
+    for mirrors in laid_over["data"]["mirrors"].values():
+        mirrors[:] = [mirror if "://" in mirror else str(Path(mirror).resolve()) for mirror in mirrors]
     for name in _source_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(root / name, target)
-    yaml = YAML(pure=True)
-    laid_over = apply(preset, yaml.load(root / params))
-    for mirrors in laid_over["data"]["mirrors"].values():
-        mirrors[:] = [mirror if "://" in mirror else str((root / mirror).resolve()) for mirror in mirrors]
+        shutil.copy2(name, target)
     with (folder / "params.yaml").open("w") as file:
-        yaml.dump(laid_over, file)
-    # A repository of its own, or DVC would take this one.
+        YAML(pure=True).dump(laid_over, file)
+    # DVC takes it for a project of its own, not for a part of this repository.
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
 
 
-def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with a preset's values in place; StudyError if it names a variant that they lack."""
+def apply(preset: Any, params: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Parameters with the values of a preset (read from `path`) in place; StudyError if it names an unknown variant.
+
+    The preset's list `only` names the variants that take part; without it all do. The values in its `baseline` hold for
+    all of them. Hypotheses and controls that name a variant which takes no part are left out.
+    """
+    if not isinstance(preset, dict) or not isinstance(preset.get("only", []), list):
+        raise StudyError(f"{path}: a preset is a mapping of params.yaml's keys, and a list of variants, `only`")
     changes = {key: value for key, value in preset.items() if key != "only"}
-    only, rules = preset.get("only", params["variants"]), changes.get("baseline", {})
-    for name in only:
-        if name not in params["variants"]:
-            raise StudyError(f"the preset's only: {unknown(str(name), params['variants'])}")
+    only, baseline = preset.get("only", list(params["variants"])), changes.get("baseline") or {}
+    for key, names in (("only", only), ("variants", changes.get("variants") or {})):
+        for name in names:
+            if name not in params["variants"]:
+                raise StudyError(f"{path}: {key}: {unknown(str(name), params['variants'])}")
     variants = {
-        name: {key: value for key, value in params["variants"][name].items() if key not in rules} for name in only
+        name: {key: value for key, value in params["variants"][name].items() if key not in baseline} for name in only
     }
     families = {
         family: [each for each in params["compare"][family] if {each["variant"], each["against"]} <= variants.keys()]
@@ -74,7 +75,7 @@ def apply(preset: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 
 def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `changes`, key by key down to what isn't a mapping."""
+    """`base` with the values of `changes`, key by key; only mappings are merged."""
     merged = dict(base)
     for key, value in changes.items():
         below = base.get(key)
@@ -83,10 +84,10 @@ def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _source_files() -> list[str]:
-    """The checkout's files, committed or not, but for what git ignores and what the study publishes."""
+    """The checkout's files, committed or not, without the results and what git ignores."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode:
-        raise StudyError(f"a presets copies what git knows of this checkout, and git says: {listed.stderr.strip()}")
+        raise StudyError(f"a preset needs the list of this checkout's files, and git says: {listed.stderr.strip()}")
     names = [name for name in listed.stdout.split("\0") if name and Path(name).is_file()]
-    return [name for name in names if name.split("/")[0] not in PUBLISHED or name in MEASURED]
+    return [name for name in names if name.split("/")[0] not in RESULTS or name == BENCHMARK]

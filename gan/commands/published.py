@@ -1,30 +1,29 @@
-"""Whether a new variant may be set beside the published scores."""
+"""Whether a new variant may be compared with the published scores."""
 
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ruamel.yaml import YAML
 
-from gan.commands.presets import DVC
+from gan.commands.dvc import DVC
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.study.schema import Study
 
-if TYPE_CHECKING:
-    from gan.study.schema import Study
-
-ABSENT = ("deleted", "not in cache")  # what git doesn't keep is not there in a fresh clone, and need not be
-RUNS = "runs/"  # nor, if they are there, as published: their scores are
+ABSENT = ("deleted", "not in cache")  # a fresh clone lacks what git doesn't keep, and doesn't need it
+# Weights may be absent or others, because the published scores stay; and whoever adds an objective changes this code.
+FREE = ("runs/", "gan/training")
 MADE_ANEW = ("audit", "compare", "claims", "report", "track")
 
 
-def check_joining(study: "Study", joining: str, root: Path) -> None:
-    """Raise a StudyError unless `joining` can be compared with the other variants' published scores.
+def check_joining(study: Study, joining: str, root: Path) -> None:
+    """StudyError unless the variant `joining` can be compared with the published scores of the others.
 
-    They have to be of runs that were trained as params.yaml says now, scored as it says now with the code that is here,
-    and to be as the pipeline in `root` made them. Training code may differ: whoever adds an objective changes it.
+    Their runs must have been trained with the parameters that params.yaml has now and scored with its parameters and
+    the present code, and their files must be as the pipeline in `root` made them. Training code may differ.
     """
     study.variant(joining)
     others = [name for name in study.variants if name != joining and not _as_published(study, name, root / "reports")]
@@ -40,7 +39,7 @@ def check_joining(study: "Study", joining: str, root: Path) -> None:
         trained, scored = (_recorded(stages, f"{kind}@{name}", f"runs/{name}") for kind in ("train", "evaluate"))
         if name != joining and trained != scored:
             raise StudyError(
-                f"{joining} can't join the published scores: {name} was trained since it was scored: run `make study`"
+                f"{joining} can't join the published scores: {name} was trained after it was scored; run `make study`"
             )
     for stage, changes in status.items():
         if stage not in anew and (changed := next(_departures(stage, changes), None)):
@@ -51,19 +50,19 @@ def check_joining(study: "Study", joining: str, root: Path) -> None:
 
 
 def _status(root: Path) -> dict[str, list[Any]]:
-    """By stage, what DVC finds changed since it was published."""
+    """What has changed since it was published, for each stage, as DVC finds it."""
     command = [*DVC, "status", "--json"]
-    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise StudyError(f"`dvc status` failed: {' '.join((found.stderr or found.stdout).split())}")
-    return json.loads(found.stdout)
+    status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if status.returncode:
+        raise StudyError(f"`dvc status` failed: {' '.join((status.stderr or status.stdout).split())}")
+    return json.loads(status.stdout)
 
 
 def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
-    """What makes a stage's published outputs others than it would make now; absent files and training code do not."""
+    """The changes after which a stage would make other outputs than the published ones."""
     kind = stage.partition("@")[0]
     for change in changes:
-        if isinstance(change, str):  # the command's wording, which decides nothing
+        if isinstance(change, str):  # the text of the command, which decides nothing
             continue
         decisive = dict(change.get("changed outs", {}))
         dependencies = change.get("changed deps", {})
@@ -72,18 +71,18 @@ def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
         elif kind in ("download", "classify"):
             decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
         for name, how in decisive.items():
-            for key, change_of in how.items() if isinstance(how, dict) else [("", how)]:
-                if change_of not in ABSENT and not name.startswith(RUNS):
-                    yield f"{name}{key and f', {key},'} is {change_of}"
+            for key, state in how.items() if isinstance(how, dict) else [("", how)]:
+                if state not in ABSENT and not name.startswith(FREE):
+                    yield f"{name}{key and f', {key},'} is {state}"
 
 
 def _recorded(stages: dict[str, Any], stage: str, path: str) -> str | None:
-    """DVC's checksum of what a stage made or used when it last ran."""
+    """DVC's checksum of a path that a stage made or used when it last ran."""
     known = stages.get(stage, {})
-    return {of["path"]: of["md5"] for of in [*known.get("deps", []), *known.get("outs", [])]}.get(path)
+    return {file["path"]: file["md5"] for file in [*known.get("deps", []), *known.get("outs", [])]}.get(path)
 
 
-def _as_published(study: "Study", name: str, reports: Path) -> bool:
+def _as_published(study: Study, name: str, reports: Path) -> bool:
     training, scores = reports / f"training/{name}.json", reports / f"metrics/{name}.csv"
     if not (training.exists() and scores.exists()):
         return False

@@ -291,7 +291,7 @@ class Study(_Section):
     def variant(self, name: str) -> Variant:
         """The variant of that name; StudyError if params.yaml has none."""
         if name not in self.variants:
-            raise StudyError(f"params.yaml has no variant of that name: {unknown(name, self.variants)}")
+            raise StudyError(f"params.yaml, variants: {unknown(name, self.variants)}")
         return self.variants[name]
 
     @property

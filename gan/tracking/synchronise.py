@@ -1,61 +1,28 @@
-"""MLflow as a window on the study: it shows what the files record and can be rebuilt from them at any time.
+"""MLflow as a window on the study: it shows what the files record and can be rebuilt from them at any time."""
 
-`python -m gan.tracking.synchronise [VARIANT ...]` brings MLflow up to date with the study in the working directory. It
-fails or hangs when MLflow does; a study calls it through `stages.track`, which bounds and forgives that.
-"""
-
-import hashlib
-import json
-import math
 import os
-import re
-import sys
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
 from filelock import FileLock
 
-from gan.compute.pipeline import end_with_pipeline
 from gan.errors import StudyError
-from gan.files import part, read_json
-from gan.study.loading import load_study
+from gan.files import part
 from gan.study.schema import Study
+from gan.tracking.recorded import RecordedRun, recorded_runs
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # has to be said before MLflow is imported
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # MLflow reads it when it is imported
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param
 from sqlalchemy import make_url
 
-CONTENT = "content"  # tag set last: a run without its record's digest there is outdated or was cut short
+CONTENT = "content"  # tag with the record's digest, set last: a run without it is outdated or was cut short
 METRICS_PER_REQUEST = 1_000  # MLflow's limit
 RUNS_PER_SEARCH = 50_000  # MLflow's limit
-
-
-@dataclass(frozen=True)
-class RecordedRun:
-    """One run as the files tell it, in MLflow's terms; `metrics` are name, finite value and step."""
-
-    variant: str
-    seed: int
-    status: str
-    seconds: float
-    parameters: dict[str, str]
-    tags: dict[str, str]
-    metrics: list[tuple[str, float, int]]
-    samples: Path | None
-
-    @property
-    def content(self) -> str:
-        """SHA-256 of all that MLflow is to show of the run, the image included."""
-        shown = json.dumps(asdict(self), sort_keys=True, default=lambda samples: samples.read_bytes().hex())
-        return hashlib.sha256(shown.encode()).hexdigest()
 
 
 class Changes(NamedTuple):
@@ -67,20 +34,20 @@ class Changes(NamedTuple):
 
 
 def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
-    """Show each recorded run of `variants` in MLflow once, and no other run of theirs; no names mean all.
+    """Show each recorded run of `variants` in MLflow once, and no other run of theirs; no names mean all variants.
 
-    The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` in `root`, where `reports/` holds the records. A run
-    that is not as recorded is superseded and logged afresh: MLflow keeps every point it ever got. When all
-    are meant, so is a run whose variant left the study. A variant without files says nothing: its runs stay.
+    The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` in `root`, where `reports/` has the records. A run that is not
+    as recorded is superseded and logged again, because MLflow never forgets a point. When all variants are shown, the
+    runs of variants that have left the study are superseded, too. The runs of a variant without files stay as they are.
 
     StudyError for an unknown variant or a store from another folder, and MLflow's own errors.
     """
-    if unknown := set(variants) - set(study.variants):
-        raise StudyError(f"params.yaml has no variant {', '.join(sorted(unknown))}")
+    for name in variants:
+        study.variant(name)
     reports = root / "reports"
     superseded = unchanged = 0
     uri, store = _store(root)
-    # One at a time: side by side, two would log the same runs, and crash while creating a new store's tables.
+    # One at a time: two processes would log the same runs, and crash if both created the tables of a new store.
     with FileLock(f"{store or root / 'mlflow.db'}.lock"):
         recorded = {
             name: recorded_runs(name, study.variants[name].seeds, reports)
@@ -91,17 +58,17 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
         if store and not store.exists():
             _create(store)
         client, experiment = _open(study.tracking.experiment, uri, root)
-        # Of a few variants alone: a search brings all that MLflow has of a run.
+        # A search returns everything that MLflow has of a run, so it is limited to the variants that are asked for.
         searches = [f"tags.variant = '{name}'" for name in recorded] if variants else [""]
-        found = [client.search_runs([experiment], search, max_results=RUNS_PER_SEARCH) for search in searches]
-        for run in chain.from_iterable(found):
+        shown = [client.search_runs([experiment], search, max_results=RUNS_PER_SEARCH) for search in searches]
+        for run in chain.from_iterable(shown):
             variant = run.data.tags.get("variant")
             if missing.pop(run.data.tags.get(CONTENT, ""), None):
                 unchanged += 1
             elif variant in recorded or (variant and not variants and variant not in study.variants):
                 if run.info.status == "RUNNING":
                     client.set_terminated(run.info.run_id, "KILLED")
-                # Deleted, it leaves every list of runs, and stays readable and restorable until `mlflow gc`.
+                # A deleted run is in no list of runs, but stays readable and restorable until `mlflow gc`.
                 client.set_tag(run.info.run_id, "superseded", "true")
                 client.delete_run(run.info.run_id)
                 superseded += 1
@@ -110,94 +77,24 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
     return Changes(len(missing), superseded, unchanged)
 
 
-def recorded_runs(variant: str, seeds: Collection[int], reports: Path) -> list[RecordedRun]:
-    """What the files in `reports` say about those of a variant's runs that have a seed in `seeds`.
-
-    Non-finite values stay out of the metrics; a tag `non_finite` names the metrics that had some.
-    """
-    training = read_json(reports / "training" / f"{variant}.json")
-    points, evaluated = _points(variant, {run["seed"]: run["key"] for run in training["runs"]}, reports)
-    grid = reports / "samples" / f"{variant}.png"
-    runs = []
-    for run in training["runs"]:
-        seed, failure = run["seed"], run["failure"]
-        if seed not in seeds:
-            continue
-        own = points[points["seed"] == seed]
-        finite = np.isfinite(own["value"])
-        tags = {"variant": variant, "seed": str(seed), "run_key": run["key"], **_provenance(training)}
-        tags["preregistration"] = run["preregistration"]
-        if failure:
-            tags |= {"failure": failure["cause"], "failed_epoch": str(failure["epoch"])}
-        if not finite.all():
-            tags["non_finite"] = ", ".join(sorted(set(own["metric"][~finite])))
-        runs.append(
-            RecordedRun(
-                variant=variant,
-                seed=seed,
-                status="FAILED" if failure else "FINISHED",
-                seconds=run["seconds"],
-                parameters=_parameters(training["parameters"]),
-                tags=tags,
-                metrics=[*own.loc[finite, ["metric", "value", "epoch"]].itertuples(index=False, name=None)],
-                samples=grid if seed in evaluated and grid.exists() else None,
-            )
-        )
-    return runs
-
-
-def _points(variant: str, keys: dict[int, str], reports: Path) -> tuple[pd.DataFrame, set[int]]:
-    """A variant's points as rows of seed, epoch, metric and value, and the seeds that were evaluated.
-
-    An evaluation counts for the run whose key it names: after a new training the last one's files remain.
-    """
-    tables = [pd.read_csv(reports / "history" / f"{variant}.csv")]
-    evaluated: set[int] = set()
-    if (path := reports / "metrics" / f"{variant}.csv").exists():
-        scores = pd.read_csv(path, dtype={"key": str})  # hex may look like a number
-        scores = scores[scores["key"] == scores["seed"].map(keys)]
-        evaluated = set(scores["seed"])
-        labels = ["variant", "status", "failed_epoch", "failure", "key"]
-        finished = scores[scores["status"] == "finished"].drop(columns=labels).set_index(["seed", "epoch"])
-        # What a variant has no score for, such as a reconstruction, is no score that went wrong.
-        tables.append(finished.dropna(axis=1, how="all").reset_index())
-    if (path := reports / "snapshots" / f"{variant}.csv").exists():
-        snapshots = pd.read_csv(path).drop(columns="variant").rename(columns={"fid": "snapshot_fid"})
-        tables.append(snapshots[snapshots["seed"].isin(evaluated)])
-    points = pd.concat([table.melt(["seed", "epoch"], var_name="metric") for table in tables])
-    return points.astype({"epoch": int, "value": float}), evaluated
-
-
-def _parameters(settings: dict[str, Any]) -> dict[str, str]:
-    """Settings under dotted names, without the seeds: a new seed is no change to the other runs."""
-    flat = pd.json_normalize(settings).drop(columns="seeds", errors="ignore").to_dict("records")[0]
-    return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in flat.items()}
-
-
-def _provenance(training: dict[str, Any]) -> dict[str, str]:
-    hardware = training["hardware"]
-    checksums = {f"{name}_checksum": value for name, value in training.get("checksums", {}).items()}
-    return {"device": hardware["device"], "hardware": hardware["name"], **training["versions"], **checksums}
-
-
 def _store(root: Path) -> tuple[str, Path | None]:
-    """MLflow's address, and its file if it is SQLite's."""
+    """MLflow's address, and the path of its file if it is an SQLite store."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root.resolve() / 'mlflow.db').as_posix()}"
     path = make_url(uri).database if uri.startswith("sqlite:") else None
     return uri, Path(path) if path and not path.startswith("file:") else None
 
 
 def _create(store: Path) -> None:
-    """Make an empty store that is there whole or not at all: MLflow can't mend one that it was killed in making."""
-    making = part(store)
-    for leftover in store.parent.glob(f"{making.name}*"):  # its journal, too
+    """Make an empty store and then put it in place: MLflow can't repair one that it was killed while making."""
+    unfinished = part(store)
+    for leftover in store.parent.glob(f"{unfinished.name}*"):  # including its journal
         leftover.unlink()
-    MlflowClient(f"sqlite:///{making.resolve().as_posix()}").search_experiments()
-    making.replace(store)
+    MlflowClient(f"sqlite:///{unfinished.resolve().as_posix()}").search_experiments()
+    unfinished.replace(store)
 
 
 def _open(experiment_name: str, uri: str, root: Path) -> tuple[MlflowClient, str]:
-    """The store's client and the id of the experiment in it, which is made if it is not there."""
+    """The store's client and the id of the experiment in it, which is created if it is missing."""
     client = MlflowClient(uri)
     artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else (root.resolve() / "mlartifacts").as_uri()
     experiment = client.get_experiment_by_name(experiment_name)
@@ -212,7 +109,7 @@ def _open(experiment_name: str, uri: str, root: Path) -> tuple[MlflowClient, str
 
 def _log(run: RecordedRun, client: MlflowClient, experiment: str) -> None:
     now = round(time.time() * 1000)
-    started = now - round(run.seconds * 1000)  # the files keep durations, not times of day
+    started = now - round(run.seconds * 1000)  # the files record durations, not times of day
     name = f"{run.variant}/seed-{run.seed}"
     run_id = client.create_run(experiment, started, run.tags, name).info.run_id
     client.log_batch(run_id, params=[Param(*parameter) for parameter in run.parameters.items()])
@@ -223,21 +120,3 @@ def _log(run: RecordedRun, client: MlflowClient, experiment: str) -> None:
         client.log_artifact(run_id, str(run.samples), "samples")
     client.set_terminated(run_id, run.status, now)
     client.set_tag(run_id, CONTENT, run.content)
-
-
-def main() -> None:
-    """Synchronise the study in the working directory; a failure exits with one line that names its cause."""
-    end_with_pipeline()
-    try:
-        study = load_study()
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(math.ceil(study.tracking.timeout_seconds))
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
-        changes = synchronise(study, sys.argv[1:], Path())
-    except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        sys.exit(re.sub("//[^/@]*@", "//", told))
-    print("MLflow: {} runs logged, {} superseded, {} unchanged".format(*changes))
-
-
-if __name__ == "__main__":
-    main()

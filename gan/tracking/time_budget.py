@@ -1,4 +1,4 @@
-"""How long a study still waits for MLflow: what one run of the pipeline loses by it is bounded, over all its stages."""
+"""The time budget of MLflow: how long it may delay one run of the pipeline, all stages together."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ from gan.compute.pipeline import pipeline
 from gan.errors import StudyError
 from gan.files import read_json, write_json
 
-USUAL = 8.0  # seconds that an update takes where nothing is wrong; what it takes beyond is a delay
+USUAL = 8.0  # seconds that an update takes when nothing is wrong; only what it takes beyond them is a delay
 
 
 class TimeBudget:
-    """The seconds that this run of the pipeline may still lose, `most` at its start; kept in `path` between stages."""
+    """The seconds that are left of `most` in this run of the pipeline; kept in `path` from stage to stage."""
 
     def __init__(self, most: float, path: Path = Path(".work/time_budget.json")) -> None:
         dvc = pipeline()
@@ -23,7 +23,7 @@ class TimeBudget:
             known = {}
         self.left = known["left"] if known.get("run") == self._run else most
 
-    def lose(self, seconds: float, failed: bool) -> None:
-        """Count what an update took: all of it if it failed, else what is more than usual."""
+    def spend(self, seconds: float, failed: bool) -> None:
+        """Subtract an update's time: all of it if it failed, else what is more than usual."""
         self.left = max(0.0, self.left - (seconds if failed else max(0.0, seconds - USUAL)))
         write_json(self._path, {"run": self._run, "left": self.left})

@@ -1,0 +1,59 @@
+"""DVC as a subprocess, run by this very Python."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from gan import errors
+from gan.compute.pipeline import is_alive
+from gan.errors import StudyError
+
+DVC = (sys.executable, "-m", "dvc")
+
+
+def environment() -> dict[str, str]:
+    """The environment of a pipeline whose stages are to be run by this very Python."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def reproduce(*arguments: str, folder: Path = Path()) -> None:
+    """Run `dvc repro` in `folder`; StudyError if it fails, errors.Interrupted after Ctrl-C.
+
+    Ctrl-C reaches DVC and its stage, too, but only the caller reports it.
+    """
+    command, settings = [*DVC, "repro", *arguments], {**environment(), errors.QUIET: "yes"}
+    dvc = subprocess.Popen(command, cwd=folder, env=settings)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: dvc.terminate())
+    try:
+        status = dvc.wait()
+    except errors.Interrupted:
+        _end(dvc)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if status:
+        raise StudyError(f"the pipeline failed{'' if folder == Path() else f' in {folder}'}; the reason is above")
+
+
+def _end(dvc: subprocess.Popen[bytes]) -> None:
+    """Wait until the stage has ended, then end DVC, which would report the stage's interruption as a failure.
+
+    While a stage runs, DVC only waits for it. Between stages it ends by itself and in its own way.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(dvc.pid)
+        process.suspend()
+        stages = process.children(recursive=True)
+        while any(map(is_alive, stages)):
+            time.sleep(0.05)
+        if stages:
+            process.kill()
+        process.resume()
+    dvc.wait()
