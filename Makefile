@@ -30,8 +30,8 @@ quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=d
 	@$(BIN)/python -m gan run-preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA) $(ONCE)
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
-	@$(BIN)/python -m gan run-preset presets/pilot.yaml .scratch/pilot $(ONCE)
-	@$(BIN)/python -m gan power .scratch/pilot/reports
+	@$(BIN)/python -m gan run-preset presets/pilot.yaml .scratch/pilot && \
+		$(BIN)/python -m gan power .scratch/pilot/reports $(ONCE)
 
 bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
 	@$(BIN)/dvc repro download

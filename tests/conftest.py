@@ -1,4 +1,4 @@
-"""What tests share: a small valid study, and threads as the workers have them."""
+"""What tests share: a small valid study, small pipelines, and small data sets."""
 
 import gzip
 import hashlib
@@ -20,9 +20,10 @@ from ruamel.yaml import YAML
 from torch import nn
 from torchvision.datasets import MNIST
 
-from gan.commands.presets import DVC, apply, environment, prepare
-from gan.study.loading import load_study
-from gan.study.schema import Data, Study, Variant
+from gan.commands.dvc import DVC, environment
+from gan.commands.presets import apply, prepare
+from gan.study.loading import load_study, read_yaml
+from gan.study.schema import Study, Variant
 from gan.training.loop import Run
 from gan.training.networks import Perceptrons
 
@@ -39,7 +40,6 @@ SMALL = {
         "discriminator_hidden": [24, 16],
     },
     "variants": {
-        # What every form of training is tested on, small.
         "vae": {"encoder_hidden": [12, 10]},
         "vae_gan": {"encoder_hidden": [12, 10]},
     },
@@ -54,16 +54,15 @@ settings.load_profile("same every time")
 
 @pytest.fixture(autouse=True)
 def _as_a_process_starts() -> None:
-    """But for the one thread that workers have: what training sets for its whole process ends with the test."""
+    """With one thread, as workers have; training sets flags for its whole process, which must not outlive the test."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
 
 
 @pytest.fixture
 def raw_params() -> dict[str, Any]:
-    """A study of the tests' own, whatever the project's params.yaml says: every form of training, small."""
-    params = YAML(typ="safe", pure=True).load(TESTS / "params.yaml")
-    return apply({**SMALL, "only": list(params["variants"])}, params)
+    """A study that belongs to the tests, whatever the project's params.yaml says: every form of training, small."""
+    return apply(SMALL, read_yaml(TESTS / "params.yaml"), TESTS / "params.yaml")
 
 
 @pytest.fixture
@@ -137,12 +136,12 @@ tracking: {experiment: smallest}
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A study in a folder of its own, small and real, which `dvc` reproduces."""
+    """A small real study in its own folder, which `dvc` reproduces."""
 
     folder: Path
 
     def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command there, in a process group of its own; what it prints is to be read from stdout."""
+        """Start a command there, in its own process group; stdout has what it prints."""
         settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         settings |= {"env": environment(), "start_new_session": True}
         return subprocess.Popen(command, cwd=self.folder, **(settings | options))
@@ -161,19 +160,20 @@ class Pipeline:
         )
 
     def results(self) -> dict[str, bytes]:
-        """All that an interruption must not change: weights, histories, scores, samples and comparison."""
+        """Everything that an interruption must not change: weights, histories, scores, samples and comparison."""
         places = ("models", "runs", "reports/history", "reports/metrics", "reports/snapshots", "reports/samples")
-        found = {f"{place}/{name}": of for place in places for name, of in contents(self.folder / place).items()}
+        files = {f"{place}/{name}": file for place in places for name, file in contents(self.folder / place).items()}
         comparison = self.folder / "reports/comparison.json"
-        return found | ({"comparison": comparison.read_bytes()} if comparison.exists() else {})
+        return files | ({"comparison": comparison.read_bytes()} if comparison.exists() else {})
 
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, before anything is trained but the classifier."""
     folder = tmp_path_factory.mktemp("begun")
+    (folder / "smallest.yaml").write_text(SMALLEST)
     with chdir(ROOT):
-        prepare(YAML(pure=True).load(SMALLEST), folder / "project", TESTS / "params.yaml")
+        prepare(folder / "smallest.yaml", folder / "project", TESTS / "params.yaml")
     pipeline = Pipeline(folder / "project")
     pipeline.reproduce("classify")
     return pipeline
@@ -193,7 +193,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of four files as MNIST's, of the right shapes, and their checksums in torchvision's place."""
+    """A folder of four files shaped like MNIST's; torchvision has their checksums instead of MNIST's."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -210,6 +210,6 @@ def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def mirrors(*places: str, name: str = "mnist", timeout_seconds: float = 5.0) -> Data:
-    """What params.yaml would say of them."""
-    return Data(name=name, timeout_seconds=timeout_seconds, mirrors={"mnist": places})
+def mirrors(*places: str, name: str = "mnist", timeout_seconds: float = 5.0) -> tuple[str, tuple[str, ...], float]:
+    """The arguments of `download` before the folder."""
+    return name, places, timeout_seconds

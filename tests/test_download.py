@@ -46,7 +46,7 @@ def server() -> Iterator[str]:
 
 def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
     folder = tmp_path / "data"
-    download(mirrors(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
+    download(*mirrors(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
     images, labels = load(folder, "test")
     assert images.shape == (10_000, 28, 28)
     assert images.dtype == labels.dtype == torch.uint8
@@ -63,7 +63,7 @@ def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp
         (wrong / name).write_bytes(b"something else")
     missing = str(tmp_path / "missing")
     with pytest.raises(DataError) as caught:
-        download(mirrors(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
+        download(*mirrors(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
     told = str(caught.value)
     for part in (
         f"{server}/gone: 404 Not Found",
@@ -78,7 +78,7 @@ def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp
 
 
 def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
-    download(mirrors("nowhere", name="digits"), tmp_path)
+    download(*mirrors("nowhere", name="digits"), tmp_path)
     path = tmp_path / "train.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -91,7 +91,7 @@ def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
 def test_digits_need_no_mirror_and_look_like_the_originals(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    download(mirrors("nowhere", name="digits"), tmp_path)
+    download(*mirrors("nowhere", name="digits"), tmp_path)
     (train, _), (test, labels) = load(tmp_path, "train"), load(tmp_path, "test")
     assert len(train) == 1297
     assert len(test) == 500
@@ -141,4 +141,4 @@ def test_a_gzip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_shapes_are_refused(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "parse_idx", lambda content, name: np.zeros((3, 28, 28), np.uint8))
     with pytest.raises(DataError, match="are not mnist's"):
-        download(mirrors(str(tiny_mnist)), tmp_path / "data")
+        download(*mirrors(str(tiny_mnist)), tmp_path / "data")

@@ -1,4 +1,4 @@
-"""The benchmark: its floor against a counter of operations, its entries by kind, and a small one whole."""
+"""The benchmark: its floor against torch's counter of operations, its entries, and a small benchmark."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan.commands.benchmark import bytes_per_step, keep, measure, operations_per_step, table
+from gan.commands.benchmark import measure, save_entry, table
+from gan.commands.roofline import bytes_per_step, operations_per_step
 from gan.compute.executors import ProcessExecutor
 from gan.files import read_json
 from gan.study.schema import Study, Variant
@@ -37,29 +38,29 @@ def test_the_floor_counts_parameters_and_moments_once_each_way(tutorials: Varian
     assert bytes_per_step(tutorials, 784) == pytest.approx(6 * 4 * parameters, rel=0.001)
 
 
-def entry(name: str, device: str = "cpu", **of: float) -> dict:
-    spread = {"median": 2.0, "low": 1.5, "high": 2.5}
+def entry(name: str, device: str = "cpu", **more: float) -> dict:
+    seconds = {"median": 2.0, "low": 1.5, "high": 2.5}
     return {
         "hardware": {"device": device, "name": name, "cores": 2},
-        "tutorial": {"seconds_per_run_epoch": spread, "peak_mib": 300.0},
-        "engine": {"seconds_per_run_epoch": spread, "peak_mib": 700.0},
-        "floor": {"seconds_per_run_epoch": spread},
-        "ratio_to_tutorial": spread,
-        "ratio_to_floor": spread,
-        **of,
+        "tutorial": {"seconds_per_run_epoch": seconds, "peak_mib": 300.0},
+        "engine": {"seconds_per_run_epoch": seconds, "peak_mib": 700.0},
+        "floor": {"seconds_per_run_epoch": seconds},
+        "ratio_to_tutorial": seconds,
+        "ratio_to_floor": seconds,
+        **more,
     }
 
 
 def test_other_hardwares_entries_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "benchmark.json"
-    keep(entry("A processor", round=1), path)
-    keep(entry("A GPU", device="cuda"), path)
-    keep(entry("A processor", round=2), path)
+    save_entry(entry("A processor", round=1), path)
+    save_entry(entry("A GPU", device="cuda"), path)
+    save_entry(entry("A processor", round=2), path)
     assert list(read_json(path)) == ["A processor, 2 cores", "A GPU"]
     assert read_json(path)["A processor, 2 cores"]["round"] == 2
 
 
-def test_the_table_shows_medians_and_spread() -> None:
+def test_the_table_shows_medians_and_ranges() -> None:
     console = Console(record=True, width=100)
     console.print(table(entry("A processor")))
     text = console.export_text()
@@ -70,9 +71,9 @@ def test_the_table_shows_medians_and_spread() -> None:
 
 @pytest.mark.slow
 def test_a_small_benchmark(study: Study, images: torch.Tensor) -> None:
-    said: list[str] = []
-    measured = measure(study.baseline, images, torch.zeros(200), ProcessExecutor(2), 1, said.append)
-    assert len(said) == 1
+    announced: list[str] = []
+    measured = measure(study.baseline, images, torch.zeros(200), ProcessExecutor(2), 1, announced.append)
+    assert len(announced) == 1
     assert measured["work"]["runs"] == 12
     tutored, trained = (measured[name]["seconds_per_run_epoch"]["median"] for name in ("tutorial", "engine"))
     assert measured["ratio_to_tutorial"]["median"] == pytest.approx(tutored / trained)

@@ -1,17 +1,15 @@
-"""A presets copies the sources, changes parameters and leaves what is published alone."""
+"""A preset runs in a copy of the sources with some parameters changed and leaves the published results alone."""
 
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from conftest import ROOT
-from ruamel.yaml import YAML
+from conftest import ROOT, TESTS
 
 from gan.commands import presets
-from gan.commands.presets import apply, lay_over, run_preset
+from gan.commands.presets import apply, lay_over, prepare, run_preset
 from gan.errors import StudyError
-from gan.study.loading import load_study
+from gan.study.loading import load_study, read_yaml
 
 
 def test_values_are_laid_over_key_by_key() -> None:
@@ -20,34 +18,57 @@ def test_values_are_laid_over_key_by_key() -> None:
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
 
 
-def test_a_preset_chooses_variants_and_rules_their_recipes() -> None:
-    params = {"baseline": {"seeds": [1], "epochs": 9}, "variants": {"a": {"seeds": [2], "lr": 3}, "b": {}}, "c": 1}
-    applied = apply({"only": ["a"], "baseline": {"seeds": [7]}}, params)
-    assert applied == {"baseline": {"seeds": [7], "epochs": 9}, "variants": {"a": {"lr": 3}}, "c": 1}
-    assert apply({"c": 2}, params) == {**params, "c": 2}
-    with pytest.raises(StudyError, match="no variant z"):
-        apply({"only": ["a", "z"]}, params)
+def test_a_presets_baseline_holds_for_the_variants_that_it_chooses() -> None:
+    baseline, variants = {"seeds": [1], "epochs": 9}, {"a": {"seeds": [2], "lr": 3}, "b": {}}
+    contrasts = [{"variant": "a", "against": "a"}, {"variant": "a", "against": "b"}]
+    params = {"baseline": baseline, "variants": variants, "compare": {"hypotheses": contrasts, "controls": []}}
+    applied = apply({"only": ["a"], "baseline": {"seeds": [7]}}, params, Path("preset.yaml"))
+    assert applied["baseline"] == {"seeds": [7], "epochs": 9}
+    assert applied["variants"] == {"a": {"lr": 3}}
+    assert applied["compare"]["hypotheses"] == contrasts[:1]
+    assert apply({"more": 2}, params, Path("preset.yaml")) == {**params, "more": 2}
+
+
+@pytest.mark.parametrize(
+    ("preset", "fault"),
+    [
+        ("only: [minimax, cewll]", "only: cewll is unknown: did you mean cewl?"),
+        ("variants: {cewll: {}}", "variants: cewll is unknown: did you mean cewl?"),
+        ("variants: {cewl: {objectiv: hinge}}", "variants.cewl.objectiv: unknown key: did you mean objective?"),
+        ("baseline: {epoch: 1}", "baseline.epoch: unknown key: did you mean epochs?"),
+        ("baseline: {objective: minmax}", "baseline.objective: minmax is unknown: did you mean minimax?"),
+        ("simulat: {studies: 1}", "simulat: unknown key: did you mean simulate?"),
+        ("compare: {reference: cewll}", "compare.reference: cewll is unknown: did you mean cewl?"),
+        ("mechanism: {variant: cewll}", "mechanism.variant: cewll is unknown: did you mean cewl?"),
+        ("baseline: {epochs: 1, epochs: 2}", "found duplicate key"),
+        ("[1]", "a preset is a mapping"),
+        ("", "a preset is a mapping"),
+    ],
+)
+def test_a_presets_fault_is_named_with_its_key_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, fault: str
+) -> None:
+    path = tmp_path / "preset.yaml"
+    path.write_text(preset)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(StudyError) as caught:
+        prepare(path, tmp_path / "copy", TESTS / "params.yaml")
+    assert str(caught.value).startswith(str(path))
+    assert fault in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "copy").exists()
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = subprocess.run
-    commands: list[list[str]] = []
-
-    def run(command: list[str], **options):
-        if "dvc" not in command:
-            return real(command, **options)
-        commands.append(command)
-        assert options["cwd"] == tmp_path / "copy"
-        return SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr(presets.subprocess, "run", run)
+    run: list[Path] = []
+    monkeypatch.setattr(presets, "reproduce", lambda folder: run.append(folder))
     monkeypatch.chdir(ROOT)
     folder = tmp_path / "copy"
     run_preset(preset, folder)
-    assert [command[-1] for command in commands] == ["repro"]
+    assert run == [folder]
     study, published = load_study(folder / "params.yaml"), load_study(ROOT / "params.yaml")
-    assert list(study.variants) == YAML(pure=True).load(preset)["only"]
+    assert list(study.variants) == read_yaml(preset)["only"]
     assert study.tracking.experiment != published.tracking.experiment
     if preset.stem == "pilot":
         assert all(not set(study.baseline.seeds) & set(variant.seeds) for variant in published.variants.values())
@@ -57,7 +78,11 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
 
 
-def test_outside_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_checkout_it_says_so(
+    raw_params: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(raw_params)
+    (tmp_path / "preset.yaml").write_text("simulate: {studies: 1}")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match="git says"):
-        run_preset(ROOT / "presets/pilot.yaml", tmp_path / "copy")
+        run_preset(Path("preset.yaml"), tmp_path / "copy")

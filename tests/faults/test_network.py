@@ -88,7 +88,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    monkeypatch.setattr(data, "_WHOLE", 2)
+    monkeypatch.setattr(data, "_MOST_TIMEOUTS", 2)
     monkeypatch.setattr(data, "_MOST_BYTES", 50_000_000)
     server = Mirror(("127.0.0.1", 0), Answer)
     server.folder = tiny_mnist
@@ -114,7 +114,7 @@ def test_a_failing_mirror(
     address = f"http://127.0.0.1:{mirror.server_port}"
     bad = [f"{address}/{name}" for name in (before, failure)]
     with pytest.raises(DataError) as caught:
-        download(mirrors(*bad, timeout_seconds=1.0), tmp_path / "none")
+        download(*mirrors(*bad, timeout_seconds=1.0), tmp_path / "none")
     told = str(caught.value)
     assert told.startswith(f"no mirror has {mirror.failing}: ")
     assert f"{bad[0]}: {FAILURES[before]}" in told
@@ -122,7 +122,7 @@ def test_a_failing_mirror(
     assert "\n" not in told
     assert not (tmp_path / "none").exists()
 
-    download(mirrors(str(tiny_mnist)), tmp_path / "undisturbed")
-    download(mirrors(*bad, str(tiny_mnist), timeout_seconds=1.0), tmp_path / "data")
+    download(*mirrors(str(tiny_mnist)), tmp_path / "undisturbed")
+    download(*mirrors(*bad, str(tiny_mnist), timeout_seconds=1.0), tmp_path / "data")
     assert contents(tmp_path / "data") == contents(tmp_path / "undisturbed")
     record_property("identical", True)

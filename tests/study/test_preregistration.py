@@ -1,9 +1,8 @@
-"""The preregistration's checksum: changed by what decides a verdict, and by nothing else."""
+"""The preregistration's checksum changes with everything that decides a verdict, and with nothing else."""
 
 from typing import Any
 
 import pytest
-from conftest import ROOT
 
 from gan.commands.presets import lay_over
 from gan.study import preregistration
@@ -51,7 +50,8 @@ def test_it_does_not_change_with_what_decides_nothing(study: Study, changes: dic
 
 def test_the_claims_rules_are_part_of_it(study: Study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = preregistration.checksum(study)
-    changed = tmp_path / "claims.yaml"
-    changed.write_text((ROOT / "gan/study/claims.yaml").read_text().replace("a tenth", "a half"))
+    changed, claims = tmp_path / "claims.yaml", preregistration.CLAIMS.read_text()
+    changed.write_text(claims.replace("{fall: 0.1}", "{fall: 0.2}"))
+    assert changed.read_text() != claims
     monkeypatch.setattr(preregistration, "CLAIMS", changed)
     assert preregistration.checksum(study) != before
