@@ -5,8 +5,8 @@ PORT ?= 5000
 # Not from the environment, where some shells keep this machine's name under HOST.
 HOST = 127.0.0.1
 BIN := .venv/bin
-# After Ctrl-C make ends by itself. Any exit status but 0 would make it report the interruption a second time.
-ONCE := || [ $$? -eq 130 ]
+# After Ctrl-C the command reports it and make ends by itself; a failed recipe would make it report it a second time.
+once = trap : INT; $(1) || [ $$? -eq 130 ]
 # The stages call `python`, which must be this one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -20,18 +20,18 @@ help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 study: .venv/ready  ## Run the study (what is up to date is left alone) and print the verdict
-	@$(BIN)/python -m gan study $(ONCE)
+	@$(call once,$(BIN)/python -m gan study)
 
 variant: .venv/ready  ## Train and compare the variant NAME of params.yaml, published runs untouched
 	@test -n "$(NAME)" || { echo "error: name a variant: make variant NAME=softer_labels" >&2; exit 1; }
-	@$(BIN)/python -m gan variant "$(NAME)" $(ONCE)
+	@$(call once,$(BIN)/python -m gan variant "$(NAME)")
 
 quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
-	@$(BIN)/python -m gan run-preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA) $(ONCE)
+	@$(call once,$(BIN)/python -m gan run-preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA))
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/
-	@$(BIN)/python -m gan run-preset presets/pilot.yaml .scratch/pilot && \
-		$(BIN)/python -m gan power .scratch/pilot/reports $(ONCE)
+	@$(call once,$(BIN)/python -m gan run-preset presets/pilot.yaml .scratch/pilot && \
+		$(BIN)/python -m gan power .scratch/pilot/reports)
 
 bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
 	@$(BIN)/dvc repro download

@@ -1,4 +1,4 @@
-"""What several tests put before the readers of params.yaml and of images: valid input, and how to spoil it."""
+"""Input for the tests of the readers of params.yaml and of images: valid, and spoilt in many ways."""
 
 import gzip
 import json
@@ -55,13 +55,14 @@ NO_STUDIES = [
     ("a: 1\n---\nb: 1\n", "another document"),
 ]
 
+# Through JSON, so that variants whose seeds are aliases of one list get lists of their own.
 PARAMS = json.loads(json.dumps(YAML(typ="safe", pure=True).load(TESTS / "params.yaml")))
 HOSTILE_TEXTS = ("../../etc/passwd", "'\"", "<script>alert(1)</script>", "two\nlines", "`$(id)`", "{{ 7 * 7 }}", "")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is amiss at one key: its mapping or list with a value put in, under another key perhaps, or taken out."""
+    """One wrong key of params.yaml: another value, another name for it, or the key removed."""
 
     kind: str
     path: tuple[str | int, ...]
@@ -72,7 +73,7 @@ class Change:
         return f"{'.'.join(map(str, self.path))} {self.kind}"
 
     def made(self) -> dict[str, Any]:
-        """The project's parameters with the change."""
+        """The tests' parameters with the change."""
         params = deepcopy(PARAMS)
         *parents, last = self.path
         place = reduce(getitem, parents, params)
@@ -86,7 +87,7 @@ class Change:
 
 
 def keys(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """All paths to keys of mappings and, of lists, to mappings and to the first of what else they hold."""
+    """The paths of all keys and, in lists, of all mappings and of the first other entry."""
     if path:
         yield path, value
     if isinstance(value, dict):
@@ -105,7 +106,7 @@ def as_yaml(params: Any) -> bytes:
 
 
 def study_of(path: Path, content: bytes) -> Study | None:
-    """The study in a file, or none if it is refused in one short line."""
+    """The study in a file, or None if it is refused in one short line."""
     path.write_bytes(content)
     try:
         return load_study(path)
@@ -118,7 +119,7 @@ def study_of(path: Path, content: bytes) -> Study | None:
 
 
 def check_idx(content: bytes) -> bool:
-    """Whether the bytes are an idx file, whose array must say the same as they; else one line must name the file."""
+    """Whether the bytes are an idx file, whose array must have the same content; else one line must name the file."""
     try:
         array = parse_idx(content, "some-file")
     except DataError as error:

@@ -1,4 +1,4 @@
-"""What was interrupted goes on from its checkpoint, to the same bits; a damaged checkpoint is noticed and not used."""
+"""An interrupted run goes on from its checkpoint to the same bits; a damaged checkpoint is noticed and not used."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from gan.training.population import Population
 SEED = 4
 QUANTILES = (0.05, 0.5)
 ORIGIN = {"hardware": {"name": "this"}, "versions": {"torch": "1"}, "preregistration": "declared"}
-# Each kind of state: Adam's, momentum, none, a bound on the weights, an encoder, terms that draw at random.
+# Each kind of state: of Adam, momentum, none, bounded weights, an encoder, terms that draw at random.
 VARIANTS = ("cewl", "momentum", "minimax_sgd", "wgan", "vae_gan", "wgan_gp")
 
 
@@ -177,17 +177,17 @@ def test_an_interrupted_variant_takes_up_what_was_begun(
 ) -> None:
     export_runs(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
     shares: list[list[int]] = []
-    ticks: list[int] = []
+    reported: list[int] = []
     real = ProcessExecutor.run
 
     def counting(self, task, items, shared, on_progress):
         shares.extend(items)
-        return real(self, task, items, shared, lambda done: (ticks.append(done), on_progress(done)))
+        return real(self, task, items, shared, lambda done: (reported.append(done), on_progress(done)))
 
     monkeypatch.setattr(ProcessExecutor, "run", counting)
     export_runs(run_study(study, images, begun).kept, tmp_path / "resumed")
     assert shares == [[2], [3]]
-    assert sorted(ticks) == [1, 1, 1, 1, 1, 1, 2]  # two epochs of seed 2 were there already
+    assert sorted(reported) == [1, 1, 1, 1, 1, 1, 2]  # two epochs of seed 2 were there already
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
     assert not list(begun.glob("*/checkpoints/*"))
 
@@ -195,9 +195,9 @@ def test_an_interrupted_variant_takes_up_what_was_begun(
 def test_seeds_and_rules_may_change_after_an_interruption(
     study: Study, images: torch.Tensor, begun: Path, tmp_path: Path
 ) -> None:
-    """What was begun ends as it was begun, whatever else is asked for by then."""
-    gathered = export_runs(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
-    declared = {record["seed"]: record["preregistration"] for record in gathered}
+    """A run that was begun is finished as it was begun, even if params.yaml asks for other seeds."""
+    exported = export_runs(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
+    declared = {record["seed"]: record["preregistration"] for record in exported}
     assert declared == {1: "declared", 4: "later"}
     export_runs(run_study(study, images, begun, (1, 2), "later").kept, tmp_path / "again")
     assert {read_json(path)["preregistration"] for path in begun.glob("*/*/run.json")} == {"declared", "later"}
@@ -205,10 +205,10 @@ def test_seeds_and_rules_may_change_after_an_interruption(
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
 
 
-def test_code_that_changes_meanwhile_is_nobody_elses(
+def test_runs_are_kept_under_the_code_that_began_them(
     study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the code was at the start has trained the runs, and names them."""
+    """The keys name the code at the start, because it has trained the runs."""
     real, codes = ProcessExecutor.run, ["before"]
 
     def changing(self, task, items, shared, on_progress):
@@ -227,7 +227,7 @@ def test_code_that_changes_meanwhile_is_nobody_elses(
 def test_a_worker_that_is_ended_in_a_write_leaves_nothing(
     study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when the disk is full for another one."""
+    """As when another worker finds the disk full."""
 
     class Ending(ProcessExecutor):
         def run(self, task, items, shared, on_progress):

@@ -1,4 +1,4 @@
-"""Work on several processes: every result arrives, ticks arrive, errors arrive."""
+"""Work on several processes: every result, every report of progress and every error arrives."""
 
 import os
 import resource
@@ -15,18 +15,16 @@ from gan.compute.executors import (
     ProcessExecutor,
     ProgressCallback,
     _uninterrupted,
-    choose_device,
-    count_cores,
-    describe_hardware,
     divide,
     local_executor,
 )
+from gan.compute.hardware import count_cores
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
 
 def work(shared: int, item: int, on_progress: ProgressCallback) -> tuple[int, int]:
-    """A task: multiply, tell the number of threads."""
+    """A task: the product, and the number of threads."""
     on_progress(item)
     if item < 0:
         raise ValueError("negative item")
@@ -39,11 +37,11 @@ def compute(**changes: Any) -> Compute:
     return Compute(**{**values, **changes})
 
 
-def test_results_and_ticks_arrive_from_single_threads() -> None:
-    ticks: list[int] = []
-    results = sorted(ProcessExecutor(2).run(work, [1, 2, 3, 4], 10, ticks.append))
+def test_results_and_progress_arrive_from_single_threads() -> None:
+    reported: list[int] = []
+    results = sorted(ProcessExecutor(2).run(work, [1, 2, 3, 4], 10, reported.append))
     assert results == [(10, 1), (20, 1), (30, 1), (40, 1)]
-    assert sorted(ticks) == [1, 2, 3, 4]
+    assert sorted(reported) == [1, 2, 3, 4]
 
 
 def test_a_failing_task_raises_its_error() -> None:
@@ -52,17 +50,17 @@ def test_a_failing_task_raises_its_error() -> None:
 
 
 def test_ctrl_c_waits_until_workers_have_started() -> None:
-    """Also where another thread gets it."""
-    heard, end = [], threading.Event()
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    """Also if another thread of the process receives it."""
+    received, end = [], threading.Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
     other = threading.Thread(target=end.wait)
     other.start()
     try:
         with _uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
-            assert not heard
-        assert heard == [signal.SIGINT]
+            assert not received
+        assert received == [signal.SIGINT]
     finally:
         end.set()
         other.join()
@@ -71,7 +69,7 @@ def test_ctrl_c_waits_until_workers_have_started() -> None:
 
 def test_full_shared_memory_is_one_line() -> None:
     """As in a container whose /dev/shm is smaller than the images."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # which holds for shared memory, too
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # it limits shared memory, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(StudyError, match=r"^the workers cannot be given the images: enlarge /dev/shm .*\)$"):
@@ -86,7 +84,7 @@ def test_workers_are_cores_unless_told() -> None:
 
 
 def test_beside_a_cluster_this_machine_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers and GPUs that a cluster is asked for are not asked of the machine that scores."""
+    """The machine that scores needs no workers and GPUs that a cluster was asked for."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     executor = local_executor(compute(engine="ray", device="cuda", workers=1000))
     assert (executor.device, executor.workers) == ("cpu", count_cores())
@@ -103,19 +101,3 @@ def test_shares_are_even_and_each_worker_has_as_many() -> None:
         assert sum(sizes) == items
         assert max(sizes) <= most
         assert max(sizes) - min(sizes) <= 1
-
-
-def test_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device(compute(device="auto")) == "cpu"
-    with pytest.raises(StudyError, match=r"compute\.device is cuda, but"):
-        choose_device(compute(device="cuda"))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device(compute(device="auto")) == "cuda"
-
-
-def test_hardware_has_a_name() -> None:
-    hardware = describe_hardware("cpu")
-    assert hardware["name"]
-    assert hardware["cores"] == count_cores()
-    assert "float32" in hardware["arithmetic"]

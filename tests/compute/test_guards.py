@@ -1,5 +1,6 @@
-"""Whoever starts a second trainer is told who holds the first; nobody trains on for a parent that is gone."""
+"""A second trainer is told who holds the output; stages and workers end with the process that started them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 from gan.compute.guards import alone, unchanged
-from gan.compute.pipeline import _lives, pipeline
+from gan.compute.pipeline import is_alive, pipeline
 from gan.errors import StudyError
 
 HOLD = """
@@ -23,7 +24,7 @@ with alone("train-cewl", Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
-# A trainer's process, whose worker tells its number and goes on for long.
+# A trainer whose worker prints its process id and goes on for long.
 POPULATION = """
 import os, sys, time
 from gan.compute.executors import ProcessExecutor
@@ -45,14 +46,15 @@ STARTER = "import subprocess, sys; subprocess.run([sys.executable, sys.argv[1]])
 
 @pytest.fixture
 def start(tmp_path: Path):
-    """Starts a Python file with arguments, returns the process and its first line; all of them end with the test."""
+    """Starts a Python file with arguments; returns the process and its first line. They all end with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(name: str, code: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
         path = tmp_path / name
         path.write_text(code)
-        command = [sys.executable, str(path), *arguments]
-        started.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        command, environment = [sys.executable, str(path), *arguments], {**os.environ, "PYTHONPATH": str(ROOT)}
+        printed = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, env=environment, **printed))
         return started[-1], started[-1].stdout.readline().strip()
 
     yield start
@@ -72,8 +74,8 @@ def gone(pid: int, seconds: float = 10) -> bool:
 
 
 def test_a_second_one_is_refused_and_told_by_whom(tmp_path: Path, start: Callable) -> None:
-    holder, said = start("hold.py", HOLD, str(tmp_path))
-    assert said == "held"
+    holder, line = start("hold.py", HOLD, str(tmp_path))
+    assert line == "held"
     began = time.monotonic()
     told = rf"^train-cewl is taken by process {holder.pid} on \S+ since 2\S+: wait"
     with pytest.raises(StudyError, match=told), alone("train-cewl", tmp_path):
@@ -87,7 +89,7 @@ def test_a_second_one_is_refused_and_told_by_whom(tmp_path: Path, start: Callabl
         pass
 
 
-def test_a_lock_is_let_go_when_its_work_fails(tmp_path: Path) -> None:
+def test_a_lock_is_released_when_its_work_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), alone("x", tmp_path):
         _ = 1 / 0
     with alone("x", tmp_path):
@@ -114,14 +116,14 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, start: Callab
 
 def test_a_stage_is_watched_before_it_imports_what_takes_long() -> None:
     program = (
-        "import sys; sys.argv[0] = '-m'; from gan import pipeline;"
+        "import sys; sys.argv[0] = '-m'; from gan.compute import pipeline;"
         "pipeline.end_with_pipeline = lambda: print('torch' in sys.modules); import stages"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"
 
 
-def test_ancestors_that_nobody_may_see_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ancestors_that_the_system_does_not_show_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(process: psutil.Process) -> None:
         raise psutil.AccessDenied(1)
 
@@ -129,16 +131,16 @@ def test_ancestors_that_nobody_may_see_end_nothing(monkeypatch: pytest.MonkeyPat
     assert pipeline() is None
 
 
-def test_what_vanishes_while_it_is_looked_at_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_vanishes_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     def vanished(process: psutil.Process) -> str:
         raise psutil.NoSuchProcess(1)
 
-    assert _lives(psutil.Process())
+    assert is_alive(psutil.Process())
     monkeypatch.setattr(psutil.Process, "status", vanished)
-    assert not _lives(psutil.Process())
+    assert not is_alive(psutil.Process())
 
 
-def test_rules_that_change_meanwhile_are_told() -> None:
+def test_rules_that_change_meanwhile_are_an_error() -> None:
     rules = ["lr 0.1"]
     with unchanged(lambda: tuple(rules)):
         pass

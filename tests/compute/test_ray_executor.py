@@ -1,4 +1,4 @@
-"""Work on a Ray cluster of several machines, simulated on this one: equal results, and losses made good."""
+"""Work on a Ray cluster of several machines, simulated on this one: equal results, and lost tasks are done again."""
 
 import os
 import signal
@@ -119,10 +119,10 @@ def test_a_killed_worker_and_a_lost_machine_cost_nothing(machines: Any, study: S
     executor = RayExecutor(study.compute.model_copy(update={"engine": "ray", "workers": 2}))
     with ThreadPoolExecutor() as pool:
         trouble = pool.submit(disturb)
-        ticks: list[int] = []
-        results = sorted(executor.run(work, list(range(6)), markers, ticks.append))
+        reported: list[int] = []
+        results = sorted(executor.run(work, list(range(6)), markers, reported.append))
         trouble.result()
     assert results == [item * item for item in range(6)]
     assert len(machines.worker_nodes) == 1
     assert len(started()) >= 8, "two tasks were started twice"
-    assert sum(ticks) >= 6
+    assert sum(reported) >= 6

@@ -1,4 +1,4 @@
-"""Runs are trained once, kept whole, gathered alike, and the same from any number of processes."""
+"""Runs are trained once, kept complete, exported alike, and the same from any number of processes."""
 
 import json
 from pathlib import Path
@@ -13,23 +13,24 @@ from gan.compute.store import common, export_runs, history_table, load_generator
 from gan.compute.trainer import Trained, run_key, train_variant
 from gan.files import DamagedError
 from gan.study.schema import Study
+from gan.training.loop import Run
 from gan.training.population import memory_per_run
 
 QUANTILES = (0.05, 0.5)
 
 
 def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained:
-    own = {name: changes.pop(name) for name in ("workers", "population", "engine") if name in changes}
-    compute = study.compute.model_copy(update=own)
+    where = {name: changes.pop(name) for name in ("workers", "population", "engine") if name in changes}
+    compute = study.compute.model_copy(update=where)
     variant = study.variants["cewl"].model_copy(update=changes)
     return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
 
 
 def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
-    """On shapes as small and odd as libraries round differently from those of the study's recipe."""
+    """On small and odd shapes, for which libraries may round in other ways than for the study's recipe."""
     odd = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
     for workers, population in ((1, 3), (2, "auto")):
-        torch.set_num_threads(workers)  # what the caller's process has is not the workers'
+        torch.set_num_threads(workers)  # of this process; it must not matter to the workers
         name = f"{workers}-{population}"
         trained = train(study, images, tmp_path / name, workers=workers, population=population, **odd)
         assert trained.workers == workers
@@ -50,14 +51,14 @@ def test_only_what_is_missing_is_trained(
         return real(self, task, items, *rest)
 
     monkeypatch.setattr(ProcessExecutor, "run", listening)
-    store = tmp_path / "store"
-    train(study, images, store, seeds=(0, 1))
-    train(study, images, store, seeds=(0, 1))
-    trained = train(study, images, store, seeds=(0, 2, 1))
+    folder = tmp_path / "store"
+    train(study, images, folder, seeds=(0, 1))
+    train(study, images, folder, seeds=(0, 1))
+    trained = train(study, images, folder, seeds=(0, 2, 1))
     assert asked == [[0, 1], [], [2]]
     damaged = trained.kept[next(iter(trained.kept))] / store.generator_file(2)
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    train(study, images, store, seeds=(0, 2, 1))
+    train(study, images, folder, seeds=(0, 2, 1))
     assert asked[3:] == [[0]]
 
 
@@ -75,7 +76,7 @@ def test_a_key_is_the_runs_identity(study: Study, monkeypatch: pytest.MonkeyPatc
     assert len({key(), *others}) == 7
 
 
-def test_gathered_runs_tell_no_time_and_are_checked(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
+def test_exported_runs_have_no_durations_and_are_checked(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     records = export_runs(train(study, images, tmp_path / "store").kept, folder)
     assert [record["seed"] for record in records] == [0, 1, 2]
@@ -102,7 +103,7 @@ def test_a_generator_loads_into_the_tutorials_module(study: Study, images: torch
 
 
 def test_a_failed_run_is_kept_with_its_cause(tmp_path: Path) -> None:
-    run = trainer.training.Run(3, failure={"epoch": 2, "cause": "weights not finite"})
+    run = Run(3, failure={"epoch": 2, "cause": "weights not finite"})
     store.save_run(run, tmp_path / "kept", {})
     (record,) = export_runs({"k": tmp_path / "kept"}, tmp_path / "runs")
     assert record["status"] == "failed"
@@ -110,7 +111,7 @@ def test_a_failed_run_is_kept_with_its_cause(tmp_path: Path) -> None:
     assert history_table([record]).empty
 
 
-def test_where_runs_come_from_is_told_whole() -> None:
+def test_different_hardware_is_listed() -> None:
     here, there = {"device": "cpu", "cores": 2}, {"device": "cpu", "cores": 8}
     assert common([here, here]) == here
     assert common([here, there]) == {"device": "cpu", "cores": "2 / 8"}
@@ -124,11 +125,11 @@ def test_a_gpus_memory_decides_how_many_runs_are_trained_at_once(
     total = (4.5 * per_run + shared) / trainer.MEMORY_SHARE
     trained: list[int] = []
 
-    def train(variant, seeds, *rest) -> list:
+    def train_seeds(variant, seeds, *rest) -> list:
         trained.append(len(seeds))
         return []
 
-    monkeypatch.setattr(trainer.training, "train", train)
+    monkeypatch.setattr(trainer.loop, "train", train_seeds)
     monkeypatch.setattr(trainer, "describe_hardware", lambda device: {})
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (total, 2 * total))
     for gpu_share in (1.0, 0.25):  # half of the free memory is a quarter of all

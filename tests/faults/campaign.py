@@ -1,4 +1,4 @@
-"""The fault campaign: tests that inject one fault each, and the table of how the study came through.
+"""The fault campaign: tests that inject one fault each, and the table of what came of it.
 
 A test marked `fault(name, full=…, note=…)` takes the argument `injection` (0, 1, 2, …), by which it chooses the moment
 or the place. Tests inject each fault once (`short=` says otherwise, 0 leaves it out), `make faults` `full` times. A
@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _row(fault: str, endings: list[dict[str, Any]]) -> dict[str, Any]:
-    """`identical` is null where a fault leaves no result to compare; injections that failed never compared one."""
+    """`identical` is null for a fault without a result to compare; an injection that failed did not compare one."""
     compares = any("identical" in ending for ending in endings)
     return {
         "fault": fault,

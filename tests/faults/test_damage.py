@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import Pipeline, contents
 
-from gan.commands.presets import environment
+from gan.commands.dvc import environment
 from gan.compute.store import is_whole, load_generator
 from gan.errors import StudyError
 from gan.evaluation.classifier import Classifier, load_classifiers

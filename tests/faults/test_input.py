@@ -1,4 +1,4 @@
-"""Hostile input: params.yaml with every key amiss, files that are no study, pickles in the place of weights."""
+"""Hostile input: params.yaml with every key wrong, files that are no study, pickles instead of weights."""
 
 import math
 import pickle
@@ -16,6 +16,7 @@ from conftest import ROOT
 from hostile import HOSTILE_TEXTS, NO_STUDIES, PARAMS, Change, keys
 
 from gan import errors
+from gan.audit.recipes import check_study
 from gan.compute.checkpoints import unfinished
 from gan.compute.store import generator_file, load_generator, seed_folder
 from gan.errors import StudyError
@@ -24,8 +25,14 @@ from gan.files import sha256, write_json, write_sealed
 from gan.images import load
 from gan.study.loading import load_study
 
+NAMED = {PARAMS["compare"]["reference"], PARAMS["mechanism"]["variant"]} | {
+    contrast[side]
+    for family in ("hypotheses", "controls")
+    for contrast in PARAMS["compare"][family]
+    for side in ("variant", "against")
+}
 
-# By way of JSON, for the file's aliases make one list of several variants' seeds.
+
 def changes() -> Iterator[Change]:
     for path, value in keys(PARAMS):
         last = path[-1]
@@ -42,28 +49,29 @@ def changes() -> Iterator[Change]:
 
 
 def is_allowed(change: Change) -> bool:
-    """Whether the study is another one, but a study."""
+    """Whether the change makes another valid study."""
     if change.kind == "removed" and change.path[0] == "variants":
-        own = reduce(getitem, change.path[:2], PARAMS) if len(change.path) > 1 else {}
-        essential = {"terms", "encoder_hidden"} if "encoder_hidden" in own or own.get("adversarial") == 0 else set()
+        recipe = reduce(getitem, change.path[:2], PARAMS) if len(change.path) > 1 else {}
+        needs_terms = "encoder_hidden" in recipe or recipe.get("adversarial") == 0
+        essential = {"terms", "encoder_hidden"} if needs_terms else set()
         match change.path:
-            case (_, _):
-                return True
+            case (_, name):
+                return name not in NAMED
             case (_, _, key):
                 return key not in essential
             case (_, _, "terms" | "pinned" as key, _):
                 return key not in essential
         return False
     if change.kind == "removed":
-        return change.path == ("data", "mirrors", "fashion_mnist")  # for the images are MNIST's
+        return change.path == ("data", "mirrors", "fashion_mnist")  # the images are MNIST's
     if change.kind == "misspelt":
-        return change.path[0] == "variants" and len(change.path) == 2
+        return change.path[0] == "variants" and len(change.path) == 2 and change.path[1] not in NAMED
     return change.value in HOSTILE_TEXTS[:-1] and (change.path[-1] == "text" or "mirrors" in change.path)
 
 
 def shuffled(allowed: bool) -> list[Change]:
-    found = [change for change in changes() if is_allowed(change) == allowed]
-    return random.Random(0).sample(found, len(found))
+    chosen = [change for change in changes() if is_allowed(change) == allowed]
+    return random.Random(0).sample(chosen, len(chosen))
 
 
 REFUSED, ALLOWED = shuffled(allowed=False), shuffled(allowed=True)
@@ -73,14 +81,16 @@ Write = Callable[[dict[str, Any]], Path]
 @pytest.mark.fault(
     "params.yaml amiss at one key", full=len(REFUSED), short=40, note="is refused, in one line that names the key"
 )
-def test_what_is_amiss_is_refused_by_name(write_params: Write, injection: int) -> None:
+def test_what_is_wrong_is_refused_by_name(write_params: Write, injection: int) -> None:
     change = REFUSED[injection]
     with pytest.raises(StudyError) as caught:
-        load_study(write_params(change.made()))
+        check_study(load_study(write_params(change.made())))
     told = str(caught.value)
     assert "\n" not in told
     assert len(told) < 600
     *above, last = map(str, change.path)
+    if above == ["variants"] and last in NAMED:
+        above = []  # what names the variant is wrong now
     names = {last, " ".join(str(last if change.key is None else change.key).split())}
     if last == "name" and above[-1].endswith("_optimizer"):
         names.add("momentum")  # without its name SGD reads as the baseline's Adam, which has none
@@ -91,7 +101,7 @@ def test_what_is_amiss_is_refused_by_name(write_params: Write, injection: int) -
     "params.yaml that is another study", full=len(ALLOWED), short=10, note="is taken: a variant renamed, an odd text"
 )
 def test_what_is_another_study_is_taken(write_params: Write, injection: int) -> None:
-    assert load_study(write_params(ALLOWED[injection].made())).variants
+    check_study(load_study(write_params(ALLOWED[injection].made())))
 
 
 @pytest.mark.fault(

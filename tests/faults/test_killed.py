@@ -12,15 +12,15 @@ import psutil
 import pytest
 from conftest import Pipeline, contents
 
-PATIENCE = 120  # seconds for what takes a few, on a machine that has other things to do
+MOST = 120  # seconds to wait for something that takes a few, on a busy machine
 
 TRAINING = [sys.executable, "-m", "stages.train", "minimax"]
 
 
-def wait_for(seen: Callable[[], object], seconds: float = PATIENCE) -> None:
+def wait_for(seen: Callable[[], object], seconds: float = MOST) -> None:
     end = time.monotonic() + seconds
     while not seen():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
 
 
@@ -46,7 +46,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def trainer(dvc: psutil.Process) -> psutil.Process | None:
-    """The training stage's own process, once it has workers that are at work."""
+    """The process of the training stage, once it has workers."""
     for process in descendants(dvc):
         if doing(process, "-m stages.train") and not doing(process, "sh -c") and worker(dvc):
             return process
@@ -59,9 +59,9 @@ def worker(dvc: psutil.Process) -> psutil.Process | None:
 
 def kill(find: Callable[[psutil.Process], psutil.Process | None]) -> Callable[[psutil.Process], None]:
     def find_and_kill(dvc: psutil.Process) -> None:
-        found = find(dvc)
-        if found:
-            found.kill()
+        process = find(dvc)
+        if process:
+            process.kill()
 
     return find_and_kill
 
@@ -92,7 +92,7 @@ def runs_in_mlflow(folder: Path) -> None:
 def disturbed_once(
     begun: Pipeline, finished: Pipeline, folder: Path, strike: Callable[[psutil.Process], None], number: int
 ) -> str:
-    """Strike a study at a random moment of its training; what it printed. Then run it again: nothing has changed."""
+    """Strike a study at a random moment of its training, then run it again: nothing has changed. What it printed."""
     study = begun.copy(folder / "project")
     process = study.start(*("python", "-m", "dvc"), "repro", "compare", "track")
     dvc = psutil.Process(process.pid)
@@ -137,7 +137,7 @@ def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
 )
 def test_a_killed_dvc(begun, finished, tmp_path, injection, record_property):
     printed = disturbed_once(begun, finished, tmp_path, psutil.Process.kill, 20 + injection)
-    assert "error: dvc, which started this, has ended" in printed  # and no trainer that ended for being done
+    assert "error: dvc, which started this, has ended" in printed  # so the trainer did not end because it was done
     record_property("identical", True)
 
 
@@ -152,7 +152,7 @@ def test_ctrl_c(begun, finished, tmp_path, injection, record_property):
 
 @pytest.mark.slow
 def test_a_recipe_that_changes_while_it_is_trained(begun, tmp_path):
-    """DVC would take what was trained for the new recipe's."""
+    """DVC would take the result for that of the new recipe."""
     study = begun.copy(tmp_path / "project")
     trainer = study.start(*TRAINING)
     wait_for((study.folder / ".work/locks/train-minimax.json").exists)

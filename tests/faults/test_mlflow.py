@@ -1,4 +1,4 @@
-"""MLflow killed, locked, slow, read-only, deleted or doubled: the study doesn't care, and a later sync is exact."""
+"""MLflow killed, locked, slow, read-only, deleted or doubled: the study goes on, and a later sync is exact."""
 
 import os
 import random
@@ -29,7 +29,7 @@ TRACK = (sys.executable, "-m", "stages.track")
 
 @pytest.fixture
 def study(finished: Pipeline, tmp_path: Path) -> Pipeline:
-    """A finished study that MLflow has not heard of."""
+    """A finished study that is not in MLflow."""
     study = finished.copy(tmp_path / "project")
     path, yaml = study.folder / "params.yaml", YAML(pure=True)
     params = yaml.load(path)
@@ -77,7 +77,7 @@ def kill(server: subprocess.Popen[bytes]) -> None:
 
 
 def track(study: Pipeline, uri: str | None, *arguments: str) -> str:
-    """What bringing MLflow up to date printed; it has to succeed, and in time."""
+    """Bring MLflow up to date, which must succeed in time; returns what it printed."""
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     if uri:
         environment["MLFLOW_TRACKING_URI"] = uri
@@ -142,7 +142,7 @@ WARNING = "warning: MLflow not updated: "
 @pytest.mark.slow
 @pytest.mark.fault("MLflow's server killed", full=3, note="a warning; the next sync is exact")
 def test_a_server_that_is_killed(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
-    """At a moment when some of the runs are there, and one perhaps in part."""
+    """When some of the runs are there, and perhaps one in part."""
     with serving(tmp_path / "server") as (address, server):
         process = study.start(*TRACK, env={**os.environ, "MLFLOW_TRACKING_URI": address})
         client = MlflowClient(address)
@@ -248,7 +248,7 @@ def test_a_study_without_mlflow(
     injection: int,
     record_property,
 ) -> None:
-    """Nobody listens at the address, or somebody who never answers."""
+    """Nobody listens at the address, or a server that never answers."""
     study = begun.copy(tmp_path / "project")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         if not injection:

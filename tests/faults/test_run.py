@@ -60,7 +60,7 @@ def test_one_bad_run(
     assert bad.failure is not None
     assert bad.failure["epoch"] == at // STEPS + 1
     assert bad.failure["cause"].endswith("not finite")
-    assert bad.history == undisturbed[run].history[: at // STEPS]  # and of its failure no number is told
+    assert bad.history == undisturbed[run].history[: at // STEPS]  # it ends before the epoch of the failure
     record_property("identical", True)
 
 
@@ -80,10 +80,10 @@ def poison(patch: pytest.MonkeyPatch, what: Any, run: int, at: int, value: float
         steps += 1
 
     def poisoned_gradient(loss: Callable[..., torch.Tensor], *logits: torch.Tensor) -> Any:
-        losses, pulls = gradient(loss, *logits)
+        losses, grad_outputs = gradient(loss, *logits)
         if steps == at:
             losses[run] = value
-        return losses, pulls
+        return losses, grad_outputs
 
     def poisoned_draw(rule: Any, streams: Any, memory: torch.Tensor) -> torch.Tensor:
         draw(rule, streams, memory)

@@ -1,0 +1,32 @@
+"""The tables of reports/ are read alike by everybody."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gan.compute.tables import collapsed, read_table, read_tables
+
+
+def test_texts_stay_texts_and_numbers_may_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("variant,seed,key,failure,fid\nNA,1,1e5,,inf\nTrue,2,007,None,\n")
+    table = read_table(tmp_path / "a.csv")
+    assert table["variant"].tolist() == ["NA", "True"]
+    assert table["key"].tolist() == ["1e5", "007"]
+    assert table["failure"].tolist() == ["", "None"]
+    assert table["fid"].tolist() == [float("inf"), pytest.approx(float("nan"), nan_ok=True)]
+
+
+def test_tables_without_rows_change_no_types(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("seed,epoch\n")
+    (tmp_path / "b.csv").write_text("seed,epoch\n3,1\n")
+    table = read_tables(tmp_path, ["a", "b"])
+    assert table.to_dict("records") == [{"seed": 3, "epoch": 1, "variant": "b"}]
+    assert table["seed"].dtype == int
+
+
+def test_few_digits_are_a_collapse_unless_none_is_looked_for() -> None:
+    metrics = pd.DataFrame({"digits": [1.0, 2.0, 3.0, float("nan")]})
+    assert collapsed(metrics, 2).tolist() == [True, True, False, False]
+    assert not collapsed(metrics, 0).any()
+    assert not collapsed(pd.DataFrame({"fid": [1.0]}), 2).any()
