@@ -1,4 +1,4 @@
-"""MLflow shows each run of the files once, whatever came before, and its own faults spare the study."""
+"""MLflow shows each run of the files once, whatever was there before; when MLflow fails, the study goes on."""
 
 import json
 import shutil
@@ -6,34 +6,38 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, TESTS
 from mlflow.entities import ViewType
 
 from gan import errors
 from gan.errors import StudyError
 from gan.files import read_json, write_json
 from gan.study.loading import load_study
-from gan.tracking import synchronise as tracking
-from gan.tracking.synchronise import Changes, MlflowClient, recorded_runs, synchronise
+from gan.study.schema import Study
+from gan.tracking import __main__ as command
+from gan.tracking.recorded import recorded_runs
+from gan.tracking.synchronise import METRICS_PER_REQUEST, Changes, MlflowClient, synchronise
 from gan.tracking.time_budget import USUAL, TimeBudget
 from stages import track
 
-PROJECT = Path(__file__).parents[2]
 EPOCHS = 3
 RECIPE, OTHER_RECIPE = "1e", "2e"  # keys are hex, and may look like a number
 CAUSE = "loss is nan [bold]<b>&amp;</b>[/bold] 'ü'\n\"100 %\" {x} \\"
 
 
 def a_study(experiment: str, **seeds: list[int]) -> Any:
-    return SimpleNamespace(
-        variants={name: SimpleNamespace(seeds=tuple(own)) for name, own in seeds.items()},
+    study = SimpleNamespace(
+        variants={name: SimpleNamespace(seeds=tuple(of_variant)) for name, of_variant in seeds.items()},
         tracking=SimpleNamespace(experiment=experiment, timeout_seconds=20),
     )
+    study.variant = MethodType(Study.variant, study)
+    return study
 
 
 def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, failed: int = -1, epochs: int = EPOCHS):
@@ -355,7 +359,7 @@ def test_what_a_user_deleted_comes_back_once(client, tmp_path, deleted):
 
 
 def test_a_long_history_is_shown_whole(client, tmp_path):
-    epochs = tracking.METRICS_PER_REQUEST
+    epochs = METRICS_PER_REQUEST
     train(tmp_path, "cewl", [0], epochs=epochs)
     synchronise(a_study("long", cewl=[0]), [], tmp_path)
 
@@ -372,16 +376,16 @@ def test_a_store_from_another_folder_is_refused(embedded, tmp_path):
 
 
 def test_an_unknown_variant_is_named(embedded, tmp_path):
-    with pytest.raises(StudyError, match="no variant hinge"):
-        synchronise(embedded.study, ["hinge"], tmp_path)
+    with pytest.raises(StudyError, match=r"cewll is unknown: did you mean cewl\?"):
+        synchronise(embedded.study, ["cewll"], tmp_path)
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A working directory with the project's params.yaml, whose command lines find the code."""
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    """A working directory with params.yaml, from which commands find the code."""
+    shutil.copy(TESTS / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
 
 
@@ -389,8 +393,8 @@ def test_command_shows_the_study_in_the_working_directory(client, project, capsy
     study = load_study()
     variant, seed = next(iter(study.variants)), study.baseline.seeds[0]
     train(project, variant, [seed])
-    monkeypatch.setattr(sys, "argv", ["gan.tracking.synchronise"])
-    tracking.main()
+    monkeypatch.setattr(sys, "argv", ["gan.tracking"])
+    command.main()
 
     assert "1 runs logged" in capsys.readouterr().out
     assert shown(client, study.tracking.experiment).keys() == {f"{variant}/seed-{seed}"}
@@ -407,6 +411,23 @@ def test_unreachable_server_costs_a_warning(project, monkeypatch, capsys):
     assert "refused" in warning
     assert "secret" not in warning
     assert warning.endswith("; run `make sync` when it is back")
+
+
+def test_an_address_where_nobody_listens_is_one_line_at_once(project, monkeypatch):
+    """MLflow is not even imported, unless a proxy may reach the server."""
+    monkeypatch.setattr(sys, "argv", ["gan.tracking"])
+    monkeypatch.setitem(sys.modules, "gan.tracking.synchronise", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(
+        SystemExit, match=r"^no server answers at MLFLOW_TRACKING_URI, http://127\.0\.0\.1:9: Connection"
+    ):
+        command.main()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.invalid")
+    with pytest.raises(SystemExit, match="no server answers"):
+        command.main()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(SystemExit, match="import"):
+        command.main()
 
 
 FAULTS = {
@@ -469,10 +490,10 @@ def test_all_stages_of_a_pipeline_together_wait_no_longer_than_they_may(tmp_path
 
 def test_slowness_counts_where_it_is_more_than_usual(tmp_path):
     path = tmp_path / "budget.json"
-    TimeBudget(60, path).lose(USUAL, failed=False)
+    TimeBudget(60, path).spend(USUAL, failed=False)
     assert TimeBudget(60, path).left == 60
-    TimeBudget(60, path).lose(USUAL + 20, failed=False)
-    TimeBudget(60, path).lose(5, failed=True)
+    TimeBudget(60, path).spend(USUAL + 20, failed=False)
+    TimeBudget(60, path).spend(5, failed=True)
     assert TimeBudget(60, path).left == 35
     record = read_json(path)
     write_json(path, {**record, "run": "another"})
@@ -484,8 +505,8 @@ def test_processes_that_find_no_store_together_show_each_run_once(project):
     study = load_study()
     variant, seeds = next(iter(study.variants)), list(study.baseline.seeds)[:2]
     train(project, variant, seeds)
-    command = [sys.executable, "-m", "gan.tracking.synchronise"]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
+    arguments = [sys.executable, "-m", "gan.tracking"]
+    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
     for process in processes:
         process.communicate()
 
