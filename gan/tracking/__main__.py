@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from gan.compute.pipeline import end_with_pipeline
 from gan.errors import StudyError
@@ -40,8 +40,10 @@ def main() -> None:
 def _reach(uri: str) -> None:
     """StudyError if nobody listens at an http address: MLflow itself would try for minutes."""
     address = urlsplit(uri)
-    if address.scheme not in ("http", "https") or not address.hostname or get_environ_proxies(uri):
-        return  # a proxy may reach what this machine doesn't
+    if address.scheme not in ("http", "https") or not address.hostname:
+        return
+    if select_proxy(uri, get_environ_proxies(uri)):  # it may reach what this machine doesn't
+        return
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname, port), timeout=CONNECTING).close()

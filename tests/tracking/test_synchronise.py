@@ -418,12 +418,7 @@ def test_an_address_where_nobody_listens_is_one_line_at_once(project, monkeypatc
     monkeypatch.setattr(sys, "argv", ["gan.tracking"])
     monkeypatch.setitem(sys.modules, "gan.tracking.synchronise", None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(
-        SystemExit, match=r"^no server answers at MLFLOW_TRACKING_URI, http://127\.0\.0\.1:9: Connection"
-    ):
-        command.main()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.invalid")
-    with pytest.raises(SystemExit, match="no server answers"):
+    with pytest.raises(SystemExit, match=r"^no server answers at MLFLOW_TRACKING_URI, http://127\.0\.0\.1:9: Conn"):
         command.main()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(SystemExit, match="import"):
