@@ -15,11 +15,15 @@ def check(
     joining: Annotated[str | None, typer.Option(help="A new variant that is to join the published scores")] = None,
 ) -> None:
     """Validate params.yaml; say what the study will run."""
-    from gan.audit.recipes import check_study
-    from gan.commands.published import check_joining
     from gan.study.loading import load_study
 
     study = load_study()
+    if joining:
+        study.variant(joining)
+    # They import torch, which takes seconds; most mistakes are reported before.
+    from gan.audit.recipes import check_study
+    from gan.commands.published import check_joining
+
     check_study(study)
     if joining:
         check_joining(study, joining, Path())
@@ -40,11 +44,14 @@ def study() -> None:
 @app.command()
 def variant(name: str) -> None:
     """Train one new variant of params.yaml, compare it with the published scores, and print the verdict."""
-    from gan.commands.study import join_variant
     from gan.study.loading import load_study
 
+    study = load_study()
+    study.variant(name)
     check()
-    join_variant(load_study(), name)
+    from gan.commands.study import join_variant
+
+    join_variant(study, name)
     verdict()
 
 
