@@ -46,7 +46,7 @@ def plan(metrics: pd.DataFrame, settings: Compare) -> dict[str, Any]:
     for h in settings.hypotheses:
         if (pairs := len(_tested_differences(h, _pairs(h, scores)))) < 2:
             raise StudyError(
-                f"{h.id}: the pilot has {pairs} pairs of {h.variant} and {h.against}, and needs 2 at least"
+                f"{h.id}: the pilot has {pairs} pairs of {h.variant} and {h.against}, and needs at least 2"
             )
     hypotheses = _needs(settings.hypotheses, scores, settings)
     controls = _needs(settings.controls, scores, settings)
@@ -70,10 +70,9 @@ def plan(metrics: pd.DataFrame, settings: Compare) -> dict[str, Any]:
 def _needs(family: Sequence[Hypothesis], scores: Scores, settings: Compare) -> list[dict[str, Any]]:
     """What each of a family's tests needs, in the family's order; Holm's levels go to the least needy first."""
     pairs = {h.id: _pairs(h, scores) for h in family}
-    fewest = pairs_for_verdict(len(family), settings.alpha)
     planned: dict[str, dict[str, Any]] = {}
     for waiting in range(len(family), 0, -1):
-        level = settings.alpha / waiting
+        level, fewest = settings.alpha / waiting, pairs_for_verdict(len(family), settings.alpha)
         needs: list[dict[str, Any]] = []
         for h in family:
             if h.id not in planned:
@@ -117,12 +116,12 @@ def _pairs(hypothesis: Hypothesis, scores: Scores) -> Pairs:
 
 
 def _moments(pairs: Pairs) -> dict[str, Any]:
-    """Mean and standard deviation of log differences; None for fewer than two `pairs` that survived."""
+    """Mean and SD, with its 90 % interval, of log differences; None for fewer than two `pairs` that survived."""
     differences = survivors_log_differences(*pairs)
     n = len(differences)
     counts = {"pairs": n, "failed": len(pairs[0].seeds) - n}
     if n < 2:
         return {**counts, **dict.fromkeys(("mean", "sd", "sd_low", "sd_high"))}
     sd = float(differences.std(ddof=1))
-    low, high = interval_of_sd(sd, n - 1, 0.9)
+    low, high = interval_of_sd(sd, n - 1, 0.05)
     return {**counts, "mean": float(differences.mean()), "sd": sd, "sd_low": low, "sd_high": high}

@@ -40,17 +40,17 @@ def sources_of_variation(
         return []
     epoch = int(max(epochs))
     runs = {name: finished[(finished["epoch"] == epoch) & (finished["variant"] == name)] for name in names}
-    sources = []
+    sources, tail = [], (1 - confidence) / 2
     for name in names:
         logs = np.log(runs[name]["fid"].to_numpy(float))
         if len(logs) > 2:
             what = f"all but {' and '.join(pinned[name])}" if name in pinned else "everything"
             sd = float(logs.std(ddof=1))
-            sources.append(Source(what, name, epoch, len(logs), sd, *interval_of_sd(sd, len(logs) - 1, confidence)))
+            sources.append(Source(what, name, epoch, len(logs), sd, *interval_of_sd(sd, len(logs) - 1, tail)))
     differences = _evaluated_again(runs[reference])
     if len(differences) > 1:
         n, sd = len(differences), float(np.sqrt((differences**2).mean() / 2))
-        sources.append(Source("evaluation latents", reference, epoch, n, sd, *interval_of_sd(sd, n, confidence)))
+        sources.append(Source("evaluation latents", reference, epoch, n, sd, *interval_of_sd(sd, n, tail)))
     return sources
 
 
@@ -59,8 +59,7 @@ def _evaluated_again(runs: pd.DataFrame) -> Floats:
     return (np.log(runs["fid_last"]) - np.log(runs["fid_again"])).to_numpy(float)
 
 
-def interval_of_sd(sd: float, freedom: int, confidence: float) -> tuple[float, float]:
-    """The chi-squared interval of a normal sample's standard deviation with so many degrees of freedom."""
-    tail = (1 - confidence) / 2
+def interval_of_sd(sd: float, freedom: int, tail: float) -> tuple[float, float]:
+    """The chi-squared interval of a normal sample's standard deviation, with the probability `tail` beyond each end."""
     low, high = sd * np.sqrt(freedom / stats.chi2.ppf([1 - tail, tail], freedom))
     return float(low), float(high)
