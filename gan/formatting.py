@@ -70,6 +70,16 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def p_relation(p: float) -> str:
+    """`= 0.0123`, or that it is less than a hundred-thousandth."""
+    return f"= {three_digits(p)}" if p >= 1e-5 else "< 1e-5"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, and all those before the decimal point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that a person would use."""
     if seconds < 120:

@@ -17,8 +17,7 @@ from gan.audit import record as audit
 from gan.errors import StudyError
 from gan.reporting import document as report
 from gan.reporting import sentences
-from gan.stats import comparison, literature, simulation
-from gan.stats import variance as spread
+from gan.stats import comparison, literature, simulation, variance
 from gan.study.schema import Study
 
 LEVELS = {"minimax": 9.0, "non_saturating": 6.0, "cewl": 6.1}
@@ -164,10 +163,11 @@ def compared(study: Study, metrics: pd.DataFrame) -> dict:
     own, settings = metrics[metrics["variant"].isin(study.compared)], study.compare
     found = comparison.compare(own, settings, DECLARED)
     pinned = {name: variant.pinned for name, variant in study.variants.items() if variant.pinned}
+    sources = variance.sources_of_variation(metrics, settings.reference, pinned, 0.95) if pinned else []
     return found | {
         "sensitivity": comparison.sensitivity(own, settings),
-        "spread": spread.sources_of_spread(metrics, settings.reference, pinned, 0.95) if pinned else [],
-        "literature": literature.beside_the_published(found["standings"][-1]),
+        "spread": [vars(source) for source in sources],
+        "literature": literature.compare_with_published(found["standings"][-1]),
     }
 
 
