@@ -19,9 +19,11 @@ from gan.download import parse_idx
 from gan.files import SEAL, DamagedError, read_json, read_sealed, write_json, write_sealed
 from gan.stats.inference import (
     Estimate,
+    discordance_test,
     equivalence_test,
     hodges_lehmann,
     hodges_lehmann_shift,
+    holm,
     mean_estimate,
     probability_of_improvement,
     rank_sum_test,
@@ -203,3 +205,19 @@ def test_tests_are_scipys(first: np.ndarray, second: np.ndarray) -> None:
         for bound, side in ((-math.log(1.1), "greater"), (math.log(1.1), "less"))
     )
     assert equivalence_test(first / 100, 1.1) == pytest.approx(max(tails))
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_discordance_is_a_fair_coin(first: int, second: int) -> None:
+    tail = stats.binom.cdf(min(first, second), first + second, 0.5)
+    assert discordance_test(first, second) == discordance_test(second, first) == pytest.approx(min(1, 2 * tail))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.randoms(use_true_random=False))
+def test_holms_correction_follows_its_p(p: list[float], random: Any) -> None:
+    adjusted = holm(p)
+    for place, own in enumerate(p):
+        steps = (sum(each >= lower for each in p) * lower for lower in p if lower <= own)
+        assert adjusted[place] == pytest.approx(min(1, max(steps)))
+    order = random.sample(range(len(p)), len(p))
+    assert holm([p[place] for place in order]) == pytest.approx(adjusted[order])

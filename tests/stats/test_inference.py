@@ -330,3 +330,29 @@ def test_a_large_effect_needs_two_pairs_and_none_at_all_is_an_error() -> None:
 def test_pairs_for_verdict_is_the_first_n_whose_smallest_p_survives_holm(family: int, pairs: int) -> None:
     assert pairs_for_verdict(family, 0.05) == pairs
     assert family * sign_flip_test(np.ones(pairs)) <= 0.05 < family * sign_flip_test(np.ones(pairs - 1))
+
+
+def test_sign_flip_raises_false_alarms_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    alarms = sum(sign_flip_test(generator.standard_t(2, 8)) <= 0.05 for _ in range(2000))
+    # Of 2^8 assignments 12 may count at 5 %: the attainable level is 12/256.
+    bounds = stats.binomtest(alarms, 2000).proportion_ci(0.999, method="exact")
+    assert bounds.low < 12 / 256 < bounds.high
+
+
+def test_hodges_lehmann_mirrors_shifts_and_scales() -> None:
+    sample = differences(8, 12)
+    estimate, mirrored = hodges_lehmann(sample, 0.95), hodges_lehmann(-sample, 0.95)
+    assert (mirrored.low, mirrored.value, mirrored.high) == pytest.approx(
+        (-estimate.high, -estimate.value, -estimate.low)
+    )
+    moved = hodges_lehmann(3 * sample + 1, 0.95)
+    assert (moved.low, moved.high) == pytest.approx((3 * estimate.low + 1, 3 * estimate.high + 1))
+
+
+def test_hodges_lehmann_interval_covers_at_its_confidence() -> None:
+    generator = np.random.default_rng(0)
+    estimates = [hodges_lehmann(generator.standard_t(3, 10), 0.95) for _ in range(1000)]
+    covered = sum(estimate.low < 0 < estimate.high for estimate in estimates)
+    bounds = stats.binomtest(covered, 1000).proportion_ci(0.999, method="exact")
+    assert bounds.low < estimates[0].confidence < bounds.high
