@@ -101,12 +101,12 @@ def stronger_early(evidence: Evidence, sure: float) -> Finding:
 def stability(evidence: Evidence, survivors: int) -> Finding:
     contrast = evidence.contrast("non_saturating", "minimax")
     failures, alpha = contrast["failures"], evidence.comparison["alpha"]
-    failed, other, p = failures["variant"], failures["against"], failures["p"]
-    numbers: Numbers = {"failed_non_saturating": failed, "failed_minimax": other, "mcnemar_p": p}
-    sentence = f"Of {contrast['n']['variant']} seeds {failed} failed with non_saturating and {other} with minimax"
+    failed, of_minimax, p = failures["variant"], failures["against"], failures["p"]
+    numbers: Numbers = {"failed_non_saturating": failed, "failed_minimax": of_minimax, "mcnemar_p": p}
+    sentence = f"Of {contrast['n']['variant']} seeds {failed} failed with non_saturating and {of_minimax} with minimax"
     if p <= alpha:
         return Finding(
-            decide(failed < other, failed > other), f"{sentence} (exact McNemar test, p = {p:.2g}).", numbers
+            decide(failed < of_minimax, failed > of_minimax), f"{sentence} (exact McNemar test, p = {p:.2g}).", numbers
         )
     logs = [
         [math.log(fid) for fid in runs.loc[~runs["failed"], "fid"]]
@@ -124,8 +124,8 @@ def stability(evidence: Evidence, survivors: int) -> Finding:
 def same_direction(evidence: Evidence) -> Finding:
     other_size = evidence.holds("V6.sign", "V6.ratio")
     statement = (
-        "Both gradients have the same sign everywhere, but their ratio is exp(l) = D/(1 − D): the direction is the same, "
-        "the size is not."
+        "Both gradients have the same sign everywhere, but their ratio is exp(l) = D/(1 − D): the direction is the "
+        "same, the size is not."
     )
     verdict = decide(evidence.holds("V6.equal"), evidence.holds("V6.ratio"))
     return Finding(verdict, stated(statement, other_size), {**evidence.errors("V6.sign", "V6.ratio", "V6.equal")})
@@ -142,9 +142,10 @@ def harder_task(evidence: Evidence) -> Finding:
         return [statistics.fmean(step[quantity] for step in discriminators[seed, epoch]) for seed in seeds]
 
     measured = {
-        f"{name}_{when}": means(quantity, epoch)
-        for name, quantity in (("loss", "discriminator_loss"), ("accuracy", "accuracy"))
-        for when, epoch in (("first", first), ("last", last))
+        "loss_first": means("discriminator_loss", first),
+        "loss_last": means("discriminator_loss", last),
+        "accuracy_first": means("accuracy", first),
+        "accuracy_last": means("accuracy", last),
     }
     by_seed = list(zip(*measured.values(), strict=True))
     harder = sum(loss > loss_before and hits <= hits_before for loss_before, loss, hits_before, hits in by_seed)
@@ -297,7 +298,7 @@ def reconstruction_rule(variant: str, *, against: str, adversarial: bool) -> Rul
         return Finding(
             decide(faithful == len(runs) and sound, faithful == 0),
             f"Test images are rebuilt from inferred latents with {errors.mean():.2f} of the error of the mean image "
-            f"(below {error:g} in {faithful} of {len(runs)} runs); FID is {fid:.0f}, beside {rival_fid:.0f} with "
+            f"(below {in_percent(error)} in {faithful} of {len(runs)} runs); FID is {fid:.0f}, beside {rival_fid:.0f} with "
             f"{against}.",
             {
                 "runs": len(runs),
