@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, SupportsFloat
 
 MISSING = "–"
 PERCENT = "\N{NO-BREAK SPACE}%"
@@ -43,6 +43,11 @@ def fixed(value: float | None, decimals: int) -> str:
     if value is None or math.isnan(value):
         return MISSING
     return f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def significant(value: SupportsFloat) -> str:
+    """Four significant digits and a real minus sign: −0.9683, 4.248e−06."""
+    return f"{float(value) + 0.0:.4g}".replace("-", "−")  # the sum has no -0
 
 
 def interval(bounds: Mapping[str, Any], decimals: int) -> str:

@@ -48,6 +48,7 @@ class Results:
 
     comparison: dict[str, Any]
     claims: dict[str, dict[str, Any]]
+    identities: list[dict[str, Any]]
     audit: dict[str, Any]
     mechanism: dict[str, Any]
     simulation: dict[str, Any]
@@ -91,6 +92,7 @@ class Results:
         return cls(
             comparison=comparison,
             **{name: _json(reports / f"{name}.json") for name in ("claims", "audit", "mechanism", "simulation")},
+            identities=_json(reports / "identities.json"),
             floor=_json(reports / "floor.json"),
             classifiers=_json(root / "models" / "classifiers.json"),
             training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
@@ -177,6 +179,7 @@ def context(study: "Study", results: Results) -> dict[str, Any]:
         "claims": sourced(results.claims),
         "families": families(comparison),
         "measured": sentences.measured,
+        "identities": results.identities,
         "audit": results.audit,
         "audited": audited(results.audit, omitted),
         "simulation": results.simulation,
@@ -433,5 +436,5 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Any:
     return files.read_json(_existing(path))
