@@ -11,14 +11,48 @@ PERCENT = "\N{NO-BREAK SPACE}%"
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`: did you mean cewl?`, or nothing where no known name resembles this one."""
-    found = get_close_matches(name, list(known), 1)
-    return f": did you mean {found[0]}?" if found else ""
+    matches = get_close_matches(name, list(known), 1)
+    return f": did you mean {matches[0]}?" if matches else ""
 
 
 def unknown(name: str, known: Collection[str]) -> str:
-    """That a name is not among the known ones, with the one that it resembles, else with all of them."""
+    """Says that a name is not among the known ones, with the one that it resembles, else with all of them."""
     remedy = nearest(name, known) or f"; known are {', '.join(known)}"
     return f"{name} is unknown{remedy}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
+    if value is None or math.isnan(value):
+        return MISSING
+    return f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """`value` with so many significant digits, all of its whole part, and a real minus sign; a dash for a missing one.
+
+    For example 0.105, 12.3 and 1097.
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    return (f"{value:z.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}").replace("-", "−")
+
+
+def interval(bounds: Mapping[str, Any], decimals: int) -> str:
+    """`low` and `high` with so many decimals; a dash where the sample is too small for them."""
+    if bounds["low"] is None:
+        return MISSING
+    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
 
 
 def change(ratio: float) -> str:
@@ -34,29 +68,13 @@ def changes(low: float, high: float) -> str:
     return f"{change(low).removesuffix(' higher')} to {change(high)}"
 
 
-def joined(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def fixed(value: float | None, decimals: int) -> str:
-    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
-    if value is None or math.isnan(value):
-        return MISSING
-    return f"{value:z,.{decimals}f}".replace("-", "−")
-
-
-def interval(bounds: Mapping[str, Any], decimals: int) -> str:
-    """`low` and `high`; a dash where the sample is too small for them."""
-    if bounds["low"] is None:
-        return MISSING
-    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
-
-
 def percent(share: float) -> str:
+    """A share as it was chosen, with no more digits than it has: 95 %."""
     return f"{100 * share:g}{PERCENT}"
 
 
 def share(value: float, decimals: int = 0) -> str:
+    """A share as it was measured, with so many decimals: 4.0 %."""
     return f"{fixed(100 * value, decimals)}{PERCENT}"
 
 
@@ -68,6 +86,19 @@ def span(low: float, high: float, decimals: int = 0) -> str:
 def p_value(p: float) -> str:
     """Four decimals, or that it is less than they can show."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def p_relation(p: float) -> str:
+    """A p-value in a sentence, after the word p: `= 0.0312`, or `< 1e-5`."""
+    return f"= {p:.3g}" if p >= 1e-5 else "< 1e-5"
+
+
+def misfit(entry: Mapping[str, Any]) -> str:
+    """How large the `error` of something is that the audit checked, in terms of its `measure`."""
+    error = entry["error"]
+    if entry.get("measure") == "share of logits":
+        return f"{share(error)} of logits"
+    return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"
 
 
 def duration(seconds: float) -> str:
