@@ -21,40 +21,6 @@ def unknown(name: str, known: Collection[str]) -> str:
     return f"{name} is unknown{remedy}"
 
 
-def joined(parts: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def fixed(value: float | None, decimals: int) -> str:
-    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
-    if value is None or math.isnan(value):
-        return MISSING
-    return f"{value:z,.{decimals}f}".replace("-", "−")
-
-
-def significant(value: float | None, digits: int = 3) -> str:
-    """`value` with so many significant digits, all of its whole part, and a real minus sign; a dash for a missing one.
-
-    For example 0.105, 12.3 and 1097.
-    """
-    if value is None or math.isnan(value):
-        return MISSING
-    return (f"{value:z.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}").replace("-", "−")
-
-
-def interval(bounds: Mapping[str, Any], decimals: int) -> str:
-    """`low` and `high` with so many decimals; a dash where the sample is too small for them."""
-    if bounds["low"] is None:
-        return MISSING
-    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
-
-
 def change(ratio: float) -> str:
     """A ratio in words: 0.8 is 20 % lower, 1.013 is 1.3 % higher."""
     size = 100 * abs(ratio - 1)
@@ -68,13 +34,32 @@ def changes(low: float, high: float) -> str:
     return f"{change(low).removesuffix(' higher')} to {change(high)}"
 
 
+def joined(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """`value` with so many decimals and a real minus sign; a dash for a missing one."""
+    if value is None or math.isnan(value):
+        return MISSING
+    return f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def interval(bounds: Mapping[str, Any], decimals: int) -> str:
+    """`low` and `high`; a dash where the sample is too small for them."""
+    if bounds["low"] is None:
+        return MISSING
+    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
+
+
 def percent(share: float) -> str:
-    """A share as it was chosen, with no more digits than it has: 95 %."""
+    """A share that was chosen, with all the digits that it has: 95 %."""
     return f"{100 * share:g}{PERCENT}"
 
 
 def share(value: float, decimals: int = 0) -> str:
-    """A share as it was measured, with so many decimals: 4.0 %."""
+    """A share that was measured, with so many decimals: 4.0 %."""
     return f"{fixed(100 * value, decimals)}{PERCENT}"
 
 
@@ -89,8 +74,25 @@ def p_value(p: float) -> str:
 
 
 def p_relation(p: float) -> str:
-    """A p-value in a sentence, after the word p: `= 0.0312`, or `< 1e-5`."""
-    return f"= {p:.3g}" if p >= 1e-5 else "< 1e-5"
+    """`= 0.0123`, or that it is less than a hundred-thousandth."""
+    return f"= {three_digits(p)}" if p >= 1e-5 else "< 1e-5"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, and all those before the decimal point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would use."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def misfit(entry: Mapping[str, Any]) -> str:
@@ -99,10 +101,3 @@ def misfit(entry: Mapping[str, Any]) -> str:
     if entry.get("measure") == "share of logits":
         return f"{share(error)} of logits"
     return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that a person would use."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from gan.errors import StudyError
 from gan.files import read_json
-from gan.formatting import MISSING, significant
+from gan.formatting import MISSING, three_digits
 
 CLAIM_WIDTH = 58  # characters of a claim that are shown
 
@@ -38,10 +38,10 @@ def _ranking(comparison: dict[str, Any]) -> Table:
     table = Table("variant", *columns, title=f"Ranking after {standing['epochs']} epochs")
     for name in standing["ranking"]:
         summary = standing["variants"][name]
-        mean, low, high = (significant(summary[key]) for key in ("mean", "low", "high"))
+        mean = _number(summary["mean"])
         if summary["mean"] is None and summary["scored_mean"] is not None:
-            mean = f"{MISSING} ({significant(summary['scored_mean'])} with collapsed runs)"
-        interval = MISSING if summary["low"] is None else f"{low} – {high}"
+            mean = f"{MISSING} ({_number(summary['scored_mean'])} with collapsed runs)"
+        interval = MISSING if summary["low"] is None else f"{_number(summary['low'])} – {_number(summary['high'])}"
         table.add_row(name, mean, interval, str(summary["n"]), str(summary["failed"]))
     return table
 
@@ -60,3 +60,7 @@ def _claims(claims: dict[str, Any]) -> Table:
     for name, claim in claims.items():
         table.add_row(name, claim["verdict"], escape(shorten(claim["text"], CLAIM_WIDTH, placeholder=" …")))
     return table
+
+
+def _number(value: float | None) -> str:
+    return MISSING if value is None else three_digits(value)
