@@ -11,12 +11,12 @@ PERCENT = "\N{NO-BREAK SPACE}%"
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`: did you mean cewl?`, or nothing where no known name resembles this one."""
-    found = get_close_matches(name, list(known), 1)
-    return f": did you mean {found[0]}?" if found else ""
+    matches = get_close_matches(name, list(known), 1)
+    return f": did you mean {matches[0]}?" if matches else ""
 
 
 def unknown(name: str, known: Collection[str]) -> str:
-    """That a name is not among the known ones, with the one that it resembles, else with all of them."""
+    """Says that a name is not among the known ones, with the one that it resembles, else with all of them."""
     remedy = nearest(name, known) or f"; known are {', '.join(known)}"
     return f"{name} is unknown{remedy}"
 
@@ -35,6 +35,7 @@ def changes(low: float, high: float) -> str:
 
 
 def joined(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
@@ -58,10 +59,12 @@ def interval(bounds: Mapping[str, Any], decimals: int) -> str:
 
 
 def percent(share: float) -> str:
+    """A share that was chosen, with all the digits that it has: 95 %."""
     return f"{100 * share:g}{PERCENT}"
 
 
 def share(value: float, decimals: int = 0) -> str:
+    """A share that was measured, with so many decimals: 4.0 %."""
     return f"{fixed(100 * value, decimals)}{PERCENT}"
 
 
@@ -90,3 +93,16 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def misfit(entry: Mapping[str, Any]) -> str:
+    """How large the `error` of something is that the audit checked, in terms of its `measure`."""
+    error = entry["error"]
+    if entry.get("measure") == "share of logits":
+        return f"{share(error)} of logits"
+    return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"

@@ -298,8 +298,8 @@ def reconstruction_rule(variant: str, *, against: str, adversarial: bool) -> Rul
         return Finding(
             decide(faithful == len(runs) and sound, faithful == 0),
             f"Test images are rebuilt from inferred latents with {errors.mean():.2f} of the error of the mean image "
-            f"(below {in_percent(error)} in {faithful} of {len(runs)} runs); FID is {fid:.0f}, beside {rival_fid:.0f} with "
-            f"{against}.",
+            f"(below {in_percent(error)} in {faithful} of {len(runs)} runs); FID is {fid:.0f}, beside {rival_fid:.0f} "
+            f"with {against}.",
             {
                 "runs": len(runs),
                 "faithful": faithful,

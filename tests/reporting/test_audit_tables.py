@@ -6,7 +6,7 @@ import pytest
 from gan.audit.record import audit
 from gan.commands import app
 from gan.errors import StudyError
-from gan.reporting import figures
+from gan.reporting import drawing, figures
 from gan.study.schema import Study
 from gan.training.losses import OBJECTIVES
 
@@ -36,7 +36,7 @@ def test_the_figure_draws_the_curves(small: Study) -> None:
     record = audit(small)
     curves = pd.DataFrame(record["curves"]).assign(logit=[record["logits"]] * len(record["curves"]))
     table = curves.explode("losses").explode(["logit", "gradient"])
-    colours = figures.palette(NAMES)
+    colours = drawing.palette(NAMES)
     figure = figures.audit(table[table["player"] == "generator"], colours)
     assert [axes.get_title("left") for axes in figure.axes] == list(colours)
     drawn = [[line for line in axes.lines if len(line.get_xdata())] for axes in figure.axes]
