@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, SupportsFloat
 
 MISSING = "–"
 PERCENT = "\N{NO-BREAK SPACE}%"
@@ -11,12 +11,12 @@ PERCENT = "\N{NO-BREAK SPACE}%"
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`: did you mean cewl?`, or nothing where no known name resembles this one."""
-    found = get_close_matches(name, list(known), 1)
-    return f": did you mean {found[0]}?" if found else ""
+    matches = get_close_matches(name, list(known), 1)
+    return f": did you mean {matches[0]}?" if matches else ""
 
 
 def unknown(name: str, known: Collection[str]) -> str:
-    """That a name is not among the known ones, with the one that it resembles, else with all of them."""
+    """Says that a name is not among the known ones, with the one that it resembles, else with all of them."""
     remedy = nearest(name, known) or f"; known are {', '.join(known)}"
     return f"{name} is unknown{remedy}"
 
@@ -35,6 +35,7 @@ def changes(low: float, high: float) -> str:
 
 
 def joined(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
@@ -45,6 +46,11 @@ def fixed(value: float | None, decimals: int) -> str:
     return f"{value:z,.{decimals}f}".replace("-", "−")
 
 
+def significant(value: SupportsFloat) -> str:
+    """Four significant digits and a real minus sign: −0.9683, 4.248e−06."""
+    return f"{float(value) + 0.0:.4g}".replace("-", "−")  # the sum has no -0
+
+
 def interval(bounds: Mapping[str, Any], decimals: int) -> str:
     """`low` and `high`; a dash where the sample is too small for them."""
     if bounds["low"] is None:
@@ -53,10 +59,12 @@ def interval(bounds: Mapping[str, Any], decimals: int) -> str:
 
 
 def percent(share: float) -> str:
+    """A share that was chosen, with all the digits that it has: 95 %."""
     return f"{100 * share:g}{PERCENT}"
 
 
 def share(value: float, decimals: int = 0) -> str:
+    """A share that was measured, with so many decimals: 4.0 %."""
     return f"{fixed(100 * value, decimals)}{PERCENT}"
 
 
@@ -70,8 +78,31 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
+def p_relation(p: float) -> str:
+    """`= 0.0123`, or that it is less than a hundred-thousandth."""
+    return f"= {three_digits(p)}" if p >= 1e-5 else "< 1e-5"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, and all those before the decimal point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that a person would use."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def misfit(entry: Mapping[str, Any]) -> str:
+    """How large the `error` of something is that the audit checked, in terms of its `measure`."""
+    error = entry["error"]
+    if entry.get("measure") == "share of logits":
+        return f"{share(error)} of logits"
+    return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"

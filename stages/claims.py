@@ -1,24 +1,29 @@
-"""Test the sources' claims on what the study measured: reports/ to reports/claims.json."""
+"""Test the sources' claims on what the study measured: reports/ to reports/identities.json and reports/claims.json."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
-
 from gan import errors
-from gan.claims.ledger import Evidence, ledger
+from gan.claims.evidence import Evidence
+from gan.claims.identities import identities
+from gan.claims.ledger import ledger
+from gan.compute.tables import read_tables
 from gan.files import read_json, write_json
 from gan.study.loading import load_study
 
 
 def main() -> None:
     study, reports = load_study(), Path("reports")
-
-    def table(folder: str) -> pd.DataFrame:
-        tables = {name: pd.read_csv(reports / folder / f"{name}.csv") for name in study.variants}
-        return pd.concat([rows.assign(variant=name) for name, rows in tables.items()])
-
-    records = {name: read_json(reports / f"{name}.json") for name in ("audit", "mechanism", "comparison", "floor")}
-    write_json(reports / "claims.json", ledger(Evidence(**records, metrics=table("metrics"), history=table("history"))))
+    evidence = Evidence(
+        identities(),
+        mechanism=read_json(reports / "mechanism.json"),
+        comparison=read_json(reports / "comparison.json"),
+        floor=read_json(reports / "floor.json"),
+        metrics=read_tables(reports / "metrics", study.variants),
+        history=read_tables(reports / "history", study.variants),
+    )
+    write_json(reports / "identities.json", [asdict(identity) for identity in evidence.identities.values()])
+    write_json(reports / "claims.json", ledger(evidence))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,25 @@
-"""The losses as their sources write them, in NumPy and with derivatives by hand; and when two numbers are equal."""
+"""The losses as their sources write them, in NumPy and with derivatives by hand: the one telling beside the code's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from torch import Tensor
 
 Array: TypeAlias = NDArray[np.float64]
 Player: TypeAlias = Literal["generator", "discriminator"]
 
-SAME = 1e-8  # the largest error of what counts as equal: float64 rounds 1 - D by 2e-10 at logit 15
-
 
 @dataclass(frozen=True)
 class Equation:
-    """A loss as its source writes it: `evaluate(real_logits, fake_logits, real_label)` returns what a `Loss` does.
+    """A loss as its source writes it.
 
-    Derivatives are worked out by hand, in forms that do not round away either tail.
+    `evaluate(real_logits, fake_logits, real_label)` takes logits `[logit, batch]` and returns the loss `[logit]` and
+    the batch size times dL/dlogit by kind of image, each `[logit, batch]`. Derivatives are worked out by hand, in forms
+    that do not round away either tail.
     """
 
     text: str
@@ -31,8 +30,8 @@ def _softplus(logits: Array) -> Array:
     return np.logaddexp(0, logits)
 
 
-def _of_fakes(text: str, value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Equation:
-    """A generator's loss that is a mean of each generated image's own."""
+def _mean_of_fakes(text: str, value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Equation:
+    """A generator's loss that is the mean of one value per generated image."""
     return Equation(text, lambda real, fake, label: (value(fake).mean(-1), {"fake": slope(fake)}))
 
 
@@ -43,7 +42,7 @@ def _cross_entropy(real: Array, fake: Array, label: float, weight: float = 1.0) 
 
 
 def _rescaled(real: Array, fake: Array, label: float) -> tuple[Array, dict[str, Array]]:
-    # (1 - mean D) / mean D, which is no part of the derivative.
+    # (1 - mean D) / mean D is a constant of the batch: it has no part in the derivative.
     scale = expit(-fake).mean(-1) / expit(fake).mean(-1)
     return -scale * _softplus(fake).mean(-1), {"fake": -scale[:, None] * expit(fake)}
 
@@ -70,14 +69,14 @@ def _relativistic_generator(real: Array, fake: Array, label: float) -> tuple[Arr
     return _softplus(real - fake).mean(-1), {"fake": -expit(real - fake)}
 
 
-_SATURATING = _of_fakes("E log(1 − D(G(z)))", lambda fake: -_softplus(fake), lambda fake: -expit(fake))
-_NON_SATURATING = _of_fakes("−E log D(G(z))", lambda fake: _softplus(-fake), lambda fake: -expit(-fake))
-_LABEL_ZERO = _of_fakes("−E log(1 − D(G(z)))", _softplus, expit)
-_LINEAR = _of_fakes("−E l_f", lambda fake: -fake, lambda fake: -np.ones_like(fake))
+_SATURATING = _mean_of_fakes("E log(1 − D(G(z)))", lambda fake: -_softplus(fake), lambda fake: -expit(fake))
+_NON_SATURATING = _mean_of_fakes("−E log D(G(z))", lambda fake: _softplus(-fake), lambda fake: -expit(-fake))
+_LABEL_ZERO = _mean_of_fakes("−E log(1 − D(G(z)))", _softplus, expit)
+_LINEAR = _mean_of_fakes("−E l_f", lambda fake: -fake, lambda fake: -np.ones_like(fake))
 _CROSS_ENTROPY = Equation("−E log D(x) − E log(1 − D(G(z)))", _cross_entropy)
 
-# The equation that each objective's name claims, in words for a label 1 of real images; an objective that is not here
-# has none on record.
+# The equation that each objective's name claims; its text is for a label 1 of real images. An objective that is not
+# here has none on record.
 EQUATIONS: dict[str, dict[Player, Equation]] = {
     "minimax": {"generator": _SATURATING, "discriminator": _CROSS_ENTROPY},
     "minimax_logits": {"generator": _SATURATING, "discriminator": _CROSS_ENTROPY},
@@ -95,7 +94,7 @@ EQUATIONS: dict[str, dict[Player, Equation]] = {
     },
     "bce_label_zero": {"generator": _LABEL_ZERO, "discriminator": _CROSS_ENTROPY},
     "least_squares": {
-        "generator": _of_fakes("½ E(l_f − 1)²", lambda fake: (fake - 1) ** 2 / 2, lambda fake: fake - 1),
+        "generator": _mean_of_fakes("½ E(l_f − 1)²", lambda fake: (fake - 1) ** 2 / 2, lambda fake: fake - 1),
         "discriminator": Equation("½ E(l_r − 1)² + ½ E l_f²", _least_squares),
     },
     "wasserstein": {"generator": _LINEAR, "discriminator": Equation("E l_f − E l_r", _wasserstein)},
@@ -105,20 +104,3 @@ EQUATIONS: dict[str, dict[Player, Equation]] = {
         "discriminator": Equation("E log(1 + exp(−(l_r − l_f)))", _relativistic),
     },
 }
-
-
-def relative_errors(first: Array, second: Array) -> Array:
-    """Differences over the larger of the two; 2, as of opposites, where one is not finite."""
-    with np.errstate(invalid="ignore"):
-        errors = np.abs(first - second) / np.maximum(np.maximum(np.abs(first), np.abs(second)), np.finfo(float).tiny)
-    return np.nan_to_num(errors, nan=2.0)
-
-
-def as_array(tensor: Tensor) -> Array:
-    """A tensor's values in float64, without its gradient."""
-    return tensor.detach().double().numpy()
-
-
-def say(number: Any) -> str:
-    """A number as a fault's sentence has it."""
-    return f"{float(number) + 0.0:.4g}".replace("-", "−")  # the sum has no -0

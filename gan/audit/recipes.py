@@ -1,4 +1,4 @@
-"""Whether the recipes of params.yaml can be trained with the objectives and terms that there are."""
+"""Whether params.yaml's recipes can be trained with the objectives and terms that the code offers."""
 
 from collections.abc import Mapping
 from pathlib import Path

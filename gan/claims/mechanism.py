@@ -5,7 +5,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,33 +19,29 @@ from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.images import scale
 from gan.seeding import random_generator
+from gan.study.schema import Mechanism, Variant
 from gan.training.losses import OBJECTIVES
 from gan.training.networks import Perceptrons, discriminator_architecture
 from gan.training.optimizers import OPTIMIZERS
 from gan.training.population import Population
 
-if TYPE_CHECKING:
-    from gan.study.schema import Mechanism, Variant
-
 LOSSES = ("minimax", "non_saturating")
-SHARES_OF_STEPS = 24  # points that are kept of a discriminator's training, evenly on a logarithmic axis
+KEPT_STEPS = 24  # of a discriminator's training, evenly on a logarithmic axis
 
 
 def measure(
-    variant: "Variant", settings: "Mechanism", folder: Path, images: Tensor, executor: Executor
+    variant: Variant, settings: Mechanism, folder: Path, images: Tensor, executor: Executor
 ) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
     """All measurements, fit for JSON; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
     tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
     flat = scale(images.flatten(1).to(executor.device))
+    steps: list[dict[str, Any]] = []
     with progress("mechanism", len(tasks), "discriminators") as on_progress:
-        found = [
-            row
-            for rows in executor.run(_fresh_discriminator, tasks, (variant, folder, flat), on_progress)
-            for row in rows
-        ]
-    found.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
+        for rows in executor.run(_fresh_discriminator, tasks, (variant, folder, flat), on_progress):
+            steps += rows
+    steps.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
     return {
-        "fresh_discriminator": found,
+        "fresh_discriminator": steps,
         "perfect_generator": [perfect_generator(variant, seed, flat) for seed in settings.seeds],
         "gradient_flow": gradient_flow(),
         "frozen_discriminator": frozen_discriminator(variant, settings.steps, flat),
@@ -53,7 +49,7 @@ def measure(
 
 
 def _fresh_discriminator(
-    shared: tuple["Variant", Path, Tensor], task: tuple[int, int, str], on_progress: ProgressCallback
+    shared: tuple[Variant, Path, Tensor], task: tuple[int, int, str], on_progress: ProgressCallback
 ) -> list[dict[str, Any]]:
     variant, folder, images = shared
     seed, epoch, loss = task
@@ -63,18 +59,18 @@ def _fresh_discriminator(
 
 
 def fresh_discriminator(
-    variant: "Variant", seed: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
+    variant: Variant, seed: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
 ) -> list[dict[str, Any]]:
     """Train a new discriminator for an epoch against a frozen generator (as Arjovsky & Bottou 2017, figure 2).
 
     A row per kept step: the norm of the gradient that `loss` gives to the generator, the mean of D(G(z)) over
     the batch it is taken on, the discriminator's loss and its accuracy on the step's images. `images` is
-    `[image, pixel]` in [-1, 1]. Whatever the loss, a seed's discriminator is trained on the same images alike.
+    `[image, pixel]` in [-1, 1]. A seed's discriminator is trained on the same images in the same way under any `loss`.
     """
-    still = variant.generator_optimizer.model_copy(update={"lr": 0.0})
-    recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": still})
+    frozen = variant.generator_optimizer.model_copy(update={"lr": 0.0})
+    recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": frozen})
     population = Population(recipe, [seed], images)
-    population.generator.load(0, {name: torch.from_numpy(part) for name, part in generator.items()})
+    population.generator.load(0, {name: torch.from_numpy(array) for name, array in generator.items()})
     population.epoch()
     log, size = population.log, min(variant.batch_size, len(images))
     steps = len(images) // size
@@ -85,15 +81,16 @@ def fresh_discriminator(
         "discriminator_loss": log["discriminator_loss"],
         "accuracy": ((real > 0).float().mean(2) + (fake < 0).float().mean(2)) / 2,
     }
-    kept = sorted({round(step) for step in np.geomspace(1, steps, SHARES_OF_STEPS)})
+    kept = sorted({round(step) for step in np.geomspace(1, steps, KEPT_STEPS)})
     return [
-        {"loss": loss, "seed": seed, "step": step, **{name: of[0, step - 1].item() for name, of in measured.items()}}
+        {"loss": loss, "seed": seed, "step": step}
+        | {name: values[0, step - 1].item() for name, values in measured.items()}
         for step in kept
     ]
 
 
-def perfect_generator(variant: "Variant", seed: int, images: Tensor) -> dict[str, float]:
-    """Mean D over "generated" images that are real ones, each seen once: what D(G(z)) is for a perfect generator.
+def perfect_generator(variant: Variant, seed: int, images: Tensor) -> dict[str, float]:
+    """Mean D over real images in the place of generated ones, each seen once: D(G(z)) of a perfect generator.
 
     One half of `images` `[image, pixel]` plays the real images, the other half the generated ones. `fake_probability`
     is the mean over the last quarter of the steps, before the discriminator learns from them.
@@ -106,26 +103,28 @@ def perfect_generator(variant: "Variant", seed: int, images: Tensor) -> dict[str
     optimizer = OPTIMIZERS[settings.name](network.parameters, gradient, settings)
     order = torch.randperm(len(images), generator=random_generator(seed, "order")).to(images.device)
     halves = zip(*(half.split(variant.batch_size) for half in order.chunk(2)), strict=True)
-    judged = []
+    probabilities = []
     for real, fake in halves:
         real_logits, fake_logits = (network(images[chosen].unsqueeze(0))[1].squeeze(-1) for chosen in (real, fake))
-        judged.append(torch.sigmoid(fake_logits.detach()).mean().item())
+        probabilities.append(torch.sigmoid(fake_logits.detach()).mean().item())
         loss = OBJECTIVES["non_saturating"].discriminator(real_logits, fake_logits, variant.real_label)
         for target, part in zip(targets, torch.autograd.grad(loss.sum(), network.leaves), strict=True):
             target.copy_(part)
         optimizer.step()
-    return {"seed": seed, "fake_probability": statistics.fmean(judged[-max(1, len(judged) // 4) :])}
+    last_quarter = probabilities[-max(1, len(probabilities) // 4) :]
+    return {"seed": seed, "fake_probability": statistics.fmean(last_quarter)}
 
 
 def gradient_flow() -> dict[str, bool]:
     """Which of the tutorial's networks get a gradient, under `no_grad` and behind `detach` (claim T5)."""
     latents = torch.randn(4, tutorial.LATENT_DIM, generator=random_generator(0, "gradient flow"))
 
-    def reached(made: Callable[[nn.Module, nn.Module], Tensor]) -> tuple[bool, bool]:
+    def reached(forward: Callable[[nn.Module, nn.Module], Tensor]) -> tuple[bool, bool]:
+        """Whether the generator and the discriminator have a gradient after the backward pass."""
         generator, discriminator = tutorial.generator(), tutorial.discriminator()
-        judged = made(generator, discriminator)
-        if judged.requires_grad:
-            judged.sum().backward()
+        probabilities = forward(generator, discriminator)
+        if probabilities.requires_grad:
+            probabilities.sum().backward()
         first, second = (any(p.grad is not None for p in part.parameters()) for part in (generator, discriminator))
         return first, second
 
@@ -133,14 +132,9 @@ def gradient_flow() -> dict[str, bool]:
         with torch.no_grad():
             return discriminator(generator(latents))
 
-    step, no_grad, detached = (
-        reached(made)
-        for made in (
-            lambda generator, discriminator: discriminator(generator(latents)),
-            without_grad,
-            lambda generator, discriminator: discriminator(generator(latents).detach()),
-        )
-    )
+    step = reached(lambda generator, discriminator: discriminator(generator(latents)))
+    no_grad = reached(without_grad)
+    detached = reached(lambda generator, discriminator: discriminator(generator(latents).detach()))
     return {
         "generator_in_its_step": step[0],
         "discriminator_in_the_generators_step": step[1],
@@ -150,11 +144,11 @@ def gradient_flow() -> dict[str, bool]:
     }
 
 
-def frozen_discriminator(variant: "Variant", steps: int, images: Tensor) -> dict[str, Any]:
+def frozen_discriminator(variant: Variant, steps: int, images: Tensor) -> dict[str, Any]:
     """The generator's step with and without `requires_grad_(False)` on the discriminator (claim T6).
 
-    Peak bytes and median milliseconds of the tutorial's step; and whether runs of this study's engine are bitwise the
-    same after `steps` steps. `images` is `[image, pixel]` in [-1, 1].
+    Peak bytes and median milliseconds of the tutorial's step; and whether two runs of this study's engine, frozen and
+    not, are bitwise the same after `steps` steps. `images` is `[image, pixel]` in [-1, 1].
     """
     few = images[: steps * variant.batch_size]
     weights = []
@@ -163,18 +157,17 @@ def frozen_discriminator(variant: "Variant", steps: int, images: Tensor) -> dict
         population.epoch()
         weights.append(torch.cat([population.generator.parameters, population.discriminator.parameters], 1))
     step = {frozen: _tutorial_step(frozen, variant.batch_size) for frozen in (True, False)}
-    for work in step.values():
-        work()  # the first call allocates what later ones find
     peaks = {}
-    for frozen, work in step.items():
+    for frozen, run in step.items():
+        run()  # the first call allocates what later ones reuse
         with _Peak() as peak:
-            work()
+            run()
         peaks[frozen] = peak.most
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(steps):
-        for frozen, work in step.items():  # in turns, for a machine's speed drifts
+        for frozen, run in step.items():  # in turns, because a machine's speed drifts
             started = time.perf_counter()
-            work()
+            run()
             seconds[frozen].append(time.perf_counter() - started)
     return {
         "same_weights": torch.equal(*weights),
@@ -200,7 +193,7 @@ def _tutorial_step(frozen: bool, batch_size: int) -> Callable[[], None]:
 
 
 class _Peak(TorchDispatchMode):
-    """Counts the bytes of tensors that are made while it is on; `most` is the largest sum alive at a time."""
+    """Counts the bytes of tensors made while it is on: `now` alive at present, `most` alive at any one time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,20 +203,21 @@ class _Peak(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        known = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        made = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(made):
-            if not isinstance(leaf, Tensor):
-                continue
-            storage = leaf.untyped_storage()
-            if storage._cdata in known | self._known:
-                continue
-            self._known.add(storage._cdata)
-            self.now += storage.nbytes()
-            self.most = max(self.most, self.now)
-            weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
-        return made
+        known = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in known | self._known:
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.most = max(self.most, self.now)
+                weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
+        return result
 
-    def _freed(self, which: int, size: int) -> None:
-        self._known.discard(which)
+    def _freed(self, address: int, size: int) -> None:
+        self._known.discard(address)
         self.now -= size
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

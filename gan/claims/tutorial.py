@@ -1,4 +1,4 @@
-"""The tutorial's loop in torch's usual way, one run at a time: what the engine is measured by and tested against."""
+"""The tutorial's training loop in plain torch, one run at a time: the engine is measured and tested against it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LATENT_DIM, PIXELS, BATCH_SIZE, LEARNING_RATE = 100, 28 * 28, 64, 2e-4
 
 
 class Digits(VisionDataset):
-    """Bytes in memory, given out as torchvision.datasets.MNIST does: a PIL image, transformed, and its label."""
+    """Images from memory in the form of torchvision.datasets.MNIST: a transformed PIL image and its label."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         scaled = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
@@ -63,14 +63,14 @@ class Tutorial:
         zeros = torch.zeros(len(real), 1, dtype=real.dtype).to(real.device)
 
         fake = self.generator(latents)
-        on_real = self._criterion(self.discriminator(real), ones)
-        discriminator_loss = on_real + self._criterion(self.discriminator(fake.detach()), zeros)
+        real_loss = self._criterion(self.discriminator(real), ones)
+        discriminator_loss = real_loss + self._criterion(self.discriminator(fake.detach()), zeros)
         self._discriminator_adam.zero_grad()
         discriminator_loss.backward()
         self._discriminator_adam.step()
 
-        judged = self.discriminator(fake)
-        generator_loss = -self._criterion(judged, zeros) if minimax else self._criterion(judged, ones)
+        probabilities = self.discriminator(fake)
+        generator_loss = -self._criterion(probabilities, zeros) if minimax else self._criterion(probabilities, ones)
         self._generator_adam.zero_grad()
         generator_loss.backward()
         self._generator_adam.step()

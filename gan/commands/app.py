@@ -67,10 +67,11 @@ def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports"
 def audit() -> None:
     """Compare every loss with the equation of its name, and every variant's losses with every other's."""
     from gan.audit import record as losses
+    from gan.reporting.audit_tables import show
     from gan.study.loading import load_study
 
     record = losses.audit(load_study())
-    losses.show(record)
+    show(record)
     losses.refuse_faults(record)
 
 

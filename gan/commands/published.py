@@ -14,8 +14,7 @@ from gan.files import read_json
 from gan.study.schema import Study
 
 ABSENT = ("deleted", "not in cache")  # a fresh clone lacks what git doesn't keep, and doesn't need it
-# Weights may be absent or others, because the published scores stay; and whoever adds an objective changes this code.
-FREE = ("runs/", "gan/training")
+RUNS = "runs/"  # the weights may be absent or others: the published scores stay
 MADE_ANEW = ("audit", "compare", "claims", "report", "track")
 
 
@@ -72,7 +71,7 @@ def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
             decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
         for name, how in decisive.items():
             for key, state in how.items() if isinstance(how, dict) else [("", how)]:
-                if state not in ABSENT and not name.startswith(FREE):
+                if state not in ABSENT and not name.startswith(RUNS):
                     yield f"{name}{key and f', {key},'} is {state}"
 
 

@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.errors import StudyError
 from gan.files import read_json, sha256, write, write_json
-
-if TYPE_CHECKING:
-    from gan.compute.executors import Executor, ProgressCallback
-    from gan.study.schema import Classify
+from gan.study.schema import Classify
 
 FEATURES = 64
 DIGITS = 10
-LAYOUT = torch.channels_last  # in which a processor's convolutions run fastest, several times for small batches
+LAYOUT = torch.channels_last  # on a CPU, convolutions are fastest in this layout, small batches several times
 
 
 class ClassifierError(StudyError):
@@ -31,7 +29,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # The largest of four values is rectified instead of all four: the same, for less.
+        # Pooling before ReLU gives the same values as after it, and rectifies a quarter as many.
         self.convolutions = nn.Sequential(
             *(nn.Conv2d(1, 16, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Conv2d(16, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
@@ -45,9 +43,7 @@ class Classifier(nn.Module):
         return features, self.digits(features)
 
 
-def train_classifiers(
-    images: Tensor, labels: Tensor, settings: "Classify", executor: "Executor"
-) -> dict[int, Classifier]:
+def train_classifiers(images: Tensor, labels: Tensor, settings: Classify, executor: Executor) -> dict[int, Classifier]:
     """One classifier for each of `settings.seeds`, in their order, on images `[image, 28, 28]` in [-1, 1]."""
     with progress("classify", len(settings.seeds) * settings.epochs, "epochs") as on_progress:
         trained = dict(executor.run(_train_seed, settings.seeds, (images, labels, settings), on_progress))
@@ -55,7 +51,7 @@ def train_classifiers(
 
 
 def _train_seed(
-    shared: tuple[Tensor, Tensor, "Classify"], seed: int, on_progress: "ProgressCallback"
+    shared: tuple[Tensor, Tensor, Classify], seed: int, on_progress: ProgressCallback
 ) -> tuple[int, Classifier]:
     images, labels, settings = shared
     return seed, train_classifier(images, labels, settings, seed, on_progress)
@@ -64,12 +60,12 @@ def _train_seed(
 def train_classifier(
     images: Tensor,
     labels: Tensor,
-    settings: "Classify",
+    settings: Classify,
     seed: int,
-    on_progress: "ProgressCallback" = lambda epochs: None,
+    on_progress: ProgressCallback = lambda epochs: None,
 ) -> Classifier:
     """Train on images `[image, 28, 28]` in [-1, 1] with random shifts; deterministic on one kind of processor."""
-    torch.set_num_threads(1)  # the order of additions, and so the weights, must not depend on the number of cores
+    torch.set_num_threads(1)  # with more, the order of additions and so the weights would depend on the cores
     torch.manual_seed(seed)
     model = Classifier()
     model.to(memory_format=LAYOUT)
@@ -89,7 +85,7 @@ def train_classifier(
 
 
 def _shifted(images: Tensor, most: int) -> Tensor:
-    """The whole batch moved by one random number of pixels each way; what enters is black (-1)."""
+    """The whole batch, shifted by one random number of pixels down and right; new pixels are black (-1)."""
     down, right = torch.randint(0, 2 * most + 1, (2,)).tolist()
     height, width = images.shape[-2:]
     return F.pad(images, [most] * 4, value=-1.0)[:, down : down + height, right : right + width]
@@ -99,20 +95,20 @@ def _shifted(images: Tensor, most: int) -> Tensor:
 def classify(model: Classifier, images: Tensor, batch: int = 128) -> tuple[Tensor, Tensor]:
     """Features `[image, 64]` and predicted digits `[image]` of images `[image, 28, 28]` in [-1, 1].
 
-    A `batch` is what a core's cache holds.
+    They are worked through in batches that fit into a core's cache.
     """
     results = [model(part.unsqueeze(1)) for part in images.split(batch)]
     return torch.cat([features for features, _ in results]), torch.cat([logits.argmax(1) for _, logits in results])
 
 
 def accuracy(model: Classifier, images: Tensor, labels: Tensor) -> float:
-    """The share of images `[image, 28, 28]` in [-1, 1] whose digit is recognised."""
+    """The share of images `[image, 28, 28]` in [-1, 1] whose predicted digit is right."""
     _, predictions = classify(model, images)
     return (predictions == labels).double().mean().item()
 
 
 def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dict[str, Any]) -> None:
-    """Write classifier-<seed>.safetensors for each seed's model, and classifiers.json: the record and their SHA-256."""
+    """Write a classifier-<seed>.safetensors for each seed, and the record with their SHA-256 to classifiers.json."""
     checksums = {}
     for seed, model in models.items():
         path = folder / f"classifier-{seed}.safetensors"
@@ -122,7 +118,7 @@ def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dic
 
 
 def load_classifiers(folder: Path) -> list[Classifier]:
-    """The frozen classifiers, the one that counts first; ClassifierError if weights are not the recorded ones."""
+    """The frozen classifiers, first the one that counts; ClassifierError if weights are not the recorded ones."""
     models = []
     for name, checksum in read_json(folder / "classifiers.json", "sha256").items():
         path = folder / name

@@ -1,9 +1,9 @@
-"""How alike two sets of images are, judged by their features.
+"""How alike two sets of images are, measured on their features.
 
 Features are unitless, `[image, feature]`, on any device; every sum over them runs in float64. The same input
-on the same device and threads gives the same bits. The order of the images, and the size of the chunks in
-which they are worked through, change FID and KID by rounding; the other metrics are counts, which could
-change only where two distances agree to seven digits.
+on the same device and threads gives the same bits. The order of the images and the size of the chunks change
+FID and KID by rounding only. The other metrics are counts, which change only where two distances agree to
+seven digits.
 """
 
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class KernelMean:
     """A set's mean in the feature space of the cubic kernel k(x, y) = (x·y / d + 1)³, float64 on the CPU.
 
     With u = (x / √d, 1) and v likewise from y, k(x, y) = (u·v)³ = ⟨u⊗u⊗u, v⊗v⊗v⟩. This space has (d + 1)³
-    axes: few enough at d = 64 to hold `mean` `[d + 1, (d + 1)²]` itself, at a cost linear in the images where
-    the kernel matrix's is quadratic. `variance` is the unbiased estimate of E‖mean − E mean‖².
+    axes: few enough at d = 64 to hold `mean` `[d + 1, (d + 1)²]` itself. Its cost is linear in the images, that of
+    the kernel matrix quadratic. `variance` is the unbiased estimate of E‖mean − E mean‖².
     """
 
     mean: Tensor
@@ -56,13 +56,13 @@ class KernelMean:
         for rows in lifted.split(CHUNK):
             total.addmm_(rows.T, (rows[:, :, None] * rows[:, None, :]).flatten(1))
         mean = total / images
-        spread = lifted.square().sum(1).pow(3).mean() - mean.square().sum()
-        return cls(mean.cpu(), spread.item() / (images - 1))
+        biased_variance = lifted.square().sum(1).pow(3).mean() - mean.square().sum()
+        return cls(mean.cpu(), biased_variance.item() / (images - 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What comparing needs of the set that others are compared with: computed once, used for each of them.
+    """The set that others are compared with, and what each comparison needs of it, computed once.
 
     `features` float64 `[image, feature]` and `squared_radii` float32 `[image]` stay on the features' device.
     """
@@ -107,7 +107,7 @@ def fid(features: Tensor, reference: Reference) -> float:
 def frechet_distance(first: Moments, second: Moments) -> float:
     """‖μ₁ − μ₂‖² + Tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), at least 0 (Heusel et al. 2017, equation 6).
 
-    Tr (Σ₁Σ₂)^½ is that of (√Σ₁ Σ₂ √Σ₁)^½, a symmetric matrix, whose eigenvalues rounding cannot turn complex.
+    Tr (Σ₁Σ₂)^½ equals the trace of (√Σ₁ Σ₂ √Σ₁)^½, a symmetric matrix, whose eigenvalues stay real under rounding.
     Symmetric in its arguments up to rounding, which singular covariances raise to about 1e-8 of their trace.
     """
     eigenvalues, eigenvectors = torch.linalg.eigh(first.covariance)
@@ -120,7 +120,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def kernel_distance(first: KernelMean, second: KernelMean) -> float:
     """KID: unbiased squared maximum mean discrepancy, over all pairs of images (Bińkowski et al. 2018).
 
-    Unbiased, it is often below 0 when both sets come from one distribution.
+    Because it is unbiased, it is often below 0 when both sets come from one distribution.
     """
     return (first.mean - second.mean).square().sum().item() - first.variance - second.variance
 
@@ -134,7 +134,7 @@ def neighbourhood_shares(features: Tensor, reference: Reference) -> dict[str, fl
     - `density`: number of reference balls that a generated image lies in, on average, divided by k
     - `coverage`: share of reference balls in which some generated image lies
 
-    As in the authors' code, a ball's surface belongs to it for the first two, not for the others. The balls
+    As in the authors' code, a ball includes its surface for the first two, but not for the others. The balls
     of a collapsed generator have radius 0, so its recall is 0 unless it hits a reference image exactly.
     ValueError unless features `[image, feature]` are finite and of more than k images.
     """
@@ -168,7 +168,7 @@ def squared_radii(features: Tensor, neighbours: int) -> Tensor:
         raise ValueError(f"neighbours is {neighbours}, images are {len(features)}: 1 ≤ neighbours < images")
     radii = torch.empty(len(features), dtype=torch.float32, device=features.device)
     for rows, row_radii in zip(features.split(CHUNK), radii.split(CHUNK), strict=True):
-        # An image is among its own nearest, at distance 0: hence one more.
+        # One more, because an image is among its own nearest ones, at distance 0.
         nearest = squared_distances(rows, features).topk(neighbours + 1, largest=False).values
         row_radii.copy_(nearest.amax(1))
     return radii
@@ -178,8 +178,8 @@ def squared_distances(rows: Tensor, columns: Tensor) -> Tensor:
     """Squared Euclidean distances, float32 `[row, column]`, of float64 features `[row or column, feature]`.
 
     |x|² + |y|² − 2 x·y in float64, rounded to float32 at the end: equal distances then compare as equal,
-    however the product was summed. The norms are shrunk by the largest relative rounding error there can be,
-    so that exact duplicates are exactly 0 apart (and so is what differs by less than 1e-7 of its norm).
+    however the product was summed. The norms are shrunk by the largest possible relative rounding error, so that
+    exact duplicates are exactly 0 apart, as are images that differ by less than 1e-7 of their norm.
     """
     shrink = 1 - (columns.shape[1] + 1) * torch.finfo(torch.float64).eps
     row_norms = shrink * rows.square().sum(1, keepdim=True)

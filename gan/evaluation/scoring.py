@@ -38,10 +38,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class ForwardPasses:
-    """What kept networks compute, as the code that trained them has it.
+    """What saved networks compute: functions of the code that trained them.
 
-    `generate(variant, parameters, latents)` has images `[image, pixel]` in [-1, 1] of latents `[image, latent]`.
-    `reconstruct(variant, parameters, images)` has the generator's images of the latents that the encoder infers.
+    `generate(variant, parameters, latents)` returns images `[image, pixel]` in [-1, 1] from latents `[image, latent]`.
+    `reconstruct(variant, parameters, images)` returns the generator's images for the latents that the encoder infers.
     """
 
     generate: Callable[[Variant, dict[str, np.ndarray], Tensor], Tensor]
@@ -66,7 +66,7 @@ class Scorer:
     def of(cls, classifiers: Sequence[Classifier], images: Tensor, settings: Evaluate, device: str) -> "Scorer":
         """A scorer whose reference is `images`, uint8 `[image, height, width]`; the first classifier counts."""
         if device == "cpu":
-            torch.set_num_threads(1)  # as the workers: the last digits depend on the order of additions
+            torch.set_num_threads(1)  # as in the workers: the last digits depend on the order of additions
         images = scale(images.to(device))
         first, *others = (classifier.to(device) for classifier in classifiers)
         reference = metrics.Reference.of(classify(first, images)[0], settings.neighbours)
@@ -100,25 +100,30 @@ class Scorer:
         }
 
     def fid(self, images: Tensor) -> float:
+        """FID of images `[image, height, width]` in [-1, 1] by the classifier that counts."""
         features, _ = classify(self.classifier, images.to(self.device))
         return metrics.fid(features, self.reference)
 
     @property
     def other_names(self) -> list[str]:
-        """What FID by each of the other classifiers is called."""
+        """The names of FID by each of the other classifiers."""
         return [f"fid_classifier_{place}" for place in range(1, len(self.others) + 1)]
 
     def other_fids(self, images: Tensor) -> dict[str, float]:
-        found = [(metrics.Moments.of(classify(other, images)[0]), moments) for other, moments in self.others]
-        return {name: metrics.frechet_distance(*both) for name, both in zip(self.other_names, found, strict=True)}
+        """FID of images `[image, height, width]` in [-1, 1] by each of the other classifiers."""
+        fids = [
+            metrics.frechet_distance(metrics.Moments.of(classify(classifier, images)[0]), reference)
+            for classifier, reference in self.others
+        ]
+        return dict(zip(self.other_names, fids, strict=True))
 
 
 def evaluate_variant(
     name: str, variant: Variant, folder: Path, scorer: Scorer, passes: ForwardPasses, executor: Executor
 ) -> list[Scored]:
-    """Score every seed of a variant whose runs lie in `folder`; results in the order of its seeds.
+    """Score every seed of a variant whose runs are in `folder`, in the order of its seeds.
 
-    The scorer is on the executor's device.
+    The scorer must be on the executor's device.
     """
     shared = (name, variant, folder, scorer, passes)
     with progress(f"evaluate {name}", len(variant.seeds), "runs") as on_progress:
@@ -130,18 +135,18 @@ def evaluate_variant(
 def score_run(
     shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: int, on_progress: ProgressCallback
 ) -> Scored:
-    """One run's metrics, from latents that seed k of every variant shares; a failed run's row has none."""
+    """One run's metrics, from latents that depend on the seed alone; none for the epochs that it did not finish."""
     name, variant, folder, scorer, passes = shared
     side = scorer.images.shape[-1]
     record = store.load_record(folder, seed)
     images, columns = scorer.settings.images, scorer.settings.grid_columns
-    latents, others = (
+    latents, more_latents = (
         torch.randn(images, variant.latent_dim, generator=random_generator(seed, purpose)).to(scorer.device)
         for purpose in ("evaluation", "evaluation again")
     )
     shown = torch.randn(columns, variant.latent_dim, generator=random_generator(0, "grid"))
     failure = record["failure"] or {"epoch": None, "cause": None}
-    known = {"variant": name, "seed": seed, "key": record["key"]}
+    identity = {"variant": name, "seed": seed, "key": record["key"]}
     scored = scorer.settings.scored(variant)
     averaged = {epoch for epochs in scored.values() for epoch in epochs}
     rows: list[dict[str, Any]] = []
@@ -163,24 +168,24 @@ def score_run(
         fids[epoch] = {name: scores[name] for name in ("fid", *scorer.other_names)}
         scores["fid_last"] = scores["fid"]
         scores |= {name: geometric_mean([fids[each][name] for each in scored[epoch]]) for name in fids[epoch]}
-        scores["fid_again"] = scorer.fid(generate(parameters, others))
+        scores["fid_again"] = scorer.fid(generate(parameters, more_latents))
         if variant.encoder_hidden is not None:
             rebuilt = passes.reconstruct(variant, parameters, scorer.images.flatten(1)).view_as(scorer.images)
             scores[RECONSTRUCTION] = (rebuilt - scorer.images).square().mean().item()
-        rows.append({**known, "epoch": epoch, "status": "finished", **scores})
+        rows.append({**identity, "epoch": epoch, "status": "finished", **scores})
         samples = generate(parameters, shown)
     rows += [
-        {**known, "epoch": epoch, "status": "failed", "failed_epoch": failure["epoch"], "failure": failure["cause"]}
+        {**identity, "epoch": epoch, "status": "failed", "failed_epoch": failure["epoch"], "failure": failure["cause"]}
         for epoch in scored
         if epoch not in fids
     ]
     on_progress(1)
-    snapshots = [{"seed": seed, "epoch": epoch, "fid": found["fid"]} for epoch, found in fids.items()]
+    snapshots = [{"seed": seed, "epoch": epoch, "fid": by_name["fid"]} for epoch, by_name in fids.items()]
     return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
 
 
 def metrics_table(scored: list[Scored], other_names: Sequence[str]) -> pd.DataFrame:
-    """One row per seed and scored epoch, `other_names` as the scorer has them; a failed run's metrics are empty."""
+    """One row per seed and scored epoch; a failed run's metrics are empty. `other_names` are the scorer's."""
     measured = [*metrics.NAMES, *MORE_NAMES, *other_names, RECONSTRUCTION]
     columns = ["variant", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
     return pd.DataFrame([row for result in scored for row in result.rows], columns=columns).astype(
@@ -189,14 +194,14 @@ def metrics_table(scored: list[Scored], other_names: Sequence[str]) -> pd.DataFr
 
 
 def snapshots_table(name: str, scored: list[Scored]) -> pd.DataFrame:
-    """FID along the snapshots, one row per seed and epoch."""
+    """FID at every snapshot, one row per seed and epoch."""
     rows = [{"variant": name, **snapshot} for result in scored for snapshot in result.snapshots]
     return pd.DataFrame(rows, columns=["variant", "seed", "epoch", "fid"])
 
 
 def sample_grid(scored: list[Scored], rows: int) -> bytes:
     """A PNG: a row for each of the first seeds, a column for each latent; white on black, a failed run's row black."""
-    from torchvision.utils import make_grid  # takes two seconds to import, which no worker is to wait for
+    from torchvision.utils import make_grid  # its import takes two seconds, and no worker needs it
 
     samples = torch.cat([result.samples for result in scored[:rows]])
     columns = len(scored[0].samples)

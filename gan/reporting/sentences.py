@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gan.formatting import change, changes, fixed, interval, joined, percent, share, span
+from gan.formatting import change, changes, counted, fixed, interval, joined, percent, span
+from gan.reporting.results import measured
 
 NAMED_AT_MOST = 3  # variants that a sentence lists by name
 # What the leader is, beside others.
@@ -20,7 +21,7 @@ def verdict(
     """Up to six sentences: who leads, by how much, which runs failed, hypotheses and controls, claims, other epochs.
 
     They are about the first standing, without the controls' doubles. `late` has the number of each variant's runs that
-    were trained before what is declared now.
+    were trained under another preregistration.
     """
     standing = comparison["standings"][0]
     ranking = contenders(standing, comparison)
@@ -37,7 +38,7 @@ def verdict(
 
 
 def contenders(standing: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
-    """A standing's ranking without the doubles, which are another variant in another form; all if there is no other."""
+    """A standing's ranking without the controls' doubles, which repeat a variant in another form; else all of it."""
     doubles = {each["variant"] for each in comparison["contrasts"] if each["family"] == "control"}
     return [name for name in standing["ranking"] if name not in doubles] or standing["ranking"]
 
@@ -53,8 +54,8 @@ def _leader(ranking: Sequence[str], summaries: Mapping[str, Mapping], comparison
         groups.setdefault(_relation(best, other, comparison["contrasts"]), []).append(other)
 
     def clauses(*relations: str) -> str:
-        found = [relation for relation in relations if relation in groups]
-        return joined([each.format(names=_listed(groups[each]), margin=comparison["margin"]) for each in found])
+        occurring = [relation for relation in relations if relation in groups]
+        return joined([each.format(names=_listed(groups[each]), margin=comparison["margin"]) for each in occurring])
 
     opening = "comes out best" if set(groups) == {BETTER} else "ranks first"
     known, unknown = clauses(BETTER, EXPLORED, EQUIVALENT), clauses(WORSE, UNDECIDED, TOO_FEW, UNTESTED)
@@ -62,7 +63,7 @@ def _leader(ranking: Sequence[str], summaries: Mapping[str, Mapping], comparison
 
 
 def _relation(best: str, other: str, contrasts: Sequence[Mapping[str, Any]]) -> str:
-    """What the first contrast of the two that settles anything says about `best`."""
+    """What `best` is beside `other`, by the first contrast of the two that has a clear verdict."""
     both = [contrast for contrast in contrasts if {contrast["variant"], contrast["against"]} == {best, other}]
     for contrast in both:
         supported = contrast["verdict"] == "supported"
@@ -85,41 +86,35 @@ def _size(ranking: Sequence[str], summaries: Mapping[str, Mapping], comparison: 
     if not summary["finished"]:
         return ""
     average = f"Its {comparison['metric'].upper()} averages {fixed(summary['mean'], 2)} over "
-    seeds = f"{summary['n']} seed{'s' * (summary['n'] > 1)}"
+    seeds = counted(summary["n"], "seed")
     average += f"the {summary['finished']} of {seeds} that survived" if summary["failed"] else seeds
     if not others and summary["low"] is not None:
         return f"{average} ({level} {interval(summary, 2)})."
     differences = []
     for other in others[:NAMED_AT_MOST]:
-        ratio, low, high, which = _ratio(best, other, comparison["contrasts"])
+        ratio, low, high, runs = _ratio(best, other, comparison["contrasts"])
         if ratio is not None:
-            known = [f"{level} {changes(low, high)}"] if low is not None and high is not None else []
-            notes = ", ".join([*known, *([which] if which else [])])
+            known = f"{level} {changes(low, high)}" if low is not None and high is not None else ""
+            notes = ", ".join(filter(None, [known, runs]))
             differences.append(f"{change(ratio)} than with {other}" + (f" ({notes})" if notes else ""))
-    return f"{', '.join([average, *([joined(differences)] if differences else [])])}."
+    return f"{', '.join(filter(None, [average, joined(differences)]))}."
 
 
 def _ratio(
     best: str, other: str, contrasts: Sequence[Mapping[str, Any]]
 ) -> tuple[float | None, float | None, float | None, str]:
-    """Ratio best / other with its interval and of which runs, None where no contrast has measured it."""
+    """The ratio best / other, its interval and of which runs they are; None where no contrast has measured it."""
     for contrast in contrasts:
         if {contrast["variant"], contrast["against"]} != {best, other}:
             continue
-        found, failures = measured(contrast), contrast["failures"]
-        which = SURVIVED if failures["variant"] or failures["against"] else ""
-        which = which if found is contrast else WITH_COLLAPSED
-        ratio, low, high = found["ratio"], found["low"], found["high"]
+        shown, failures = measured(contrast), contrast["failures"]
+        runs = SURVIVED if failures["variant"] or failures["against"] else ""
+        runs = runs if shown is contrast else WITH_COLLAPSED
+        ratio, low, high = shown["ratio"], shown["low"], shown["high"]
         if contrast["variant"] == best:
-            return ratio, low, high, which
-        return (*(value and 1 / value for value in (ratio, high, low)), which)
+            return ratio, low, high, runs
+        return (*(value and 1 / value for value in (ratio, high, low)), runs)
     return None, None, None, ""
-
-
-def measured(contrast: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What has a contrast's ratio, low and high: of survivors, or with collapsed runs if no survivors are left."""
-    found: Mapping[str, Any] = contrast if contrast["ratio"] is not None else contrast["scored_ratio"]
-    return found
 
 
 def _failures(summaries: Mapping[str, Mapping], level: str) -> str:
@@ -130,12 +125,13 @@ def _failures(summaries: Mapping[str, Mapping], level: str) -> str:
     worst = sorted(failing, key=lambda name: -summaries[name]["failure_rate"])[:NAMED_AT_MOST]
     named: list[str] = []
     for name in worst:
-        of = summaries[name]
-        count = f"all {of['n']}" if of["failed"] == of["n"] > 1 else f"{of['failed']} of {of['n']}"
+        summary = summaries[name]
+        n, lost = summary["n"], summary["failed"]
+        count = f"all {n}" if lost == n > 1 else f"{lost} of {n}"
         label = "" if named else f"{level} of the share "
-        notes = [f"{label}{span(of['failure_low'], of['failure_high'])}"]
-        if not of["finished"] and of["scored_mean"] is not None:
-            notes.append(f"mean FID {fixed(of['scored_mean'], 2)}, {WITH_COLLAPSED}")
+        notes = [f"{label}{span(summary['failure_low'], summary['failure_high'])}"]
+        if not summary["finished"] and summary["scored_mean"] is not None:
+            notes.append(f"mean FID {fixed(summary['scored_mean'], 2)}, {WITH_COLLAPSED}")
         named.append(f"{count} of {name} ({'; '.join(notes)})")
     if others := [name for name in failing if name not in worst]:
         named.append(f"{sum(summaries[name]['failed'] for name in others)} of {_listed(others)}")
@@ -143,6 +139,7 @@ def _failures(summaries: Mapping[str, Mapping], level: str) -> str:
 
 
 def _hypotheses(comparison: Mapping[str, Any], late: Mapping[str, int]) -> str:
+    # What was untested had no epoch at which both variants were scored.
     contrasts = [*comparison["contrasts"], *({**each, "verdict": "untested"} for each in comparison["untested"])]
     declared, controls = ([each for each in contrasts if each["family"] == name] for name in ("declared", "control"))
     if not contrasts:
@@ -161,10 +158,11 @@ def _hypotheses(comparison: Mapping[str, Any], late: Mapping[str, int]) -> str:
 
 
 def _outcomes(contrasts: Sequence[Mapping[str, Any]]) -> str:
-    """`H1 and H2 are supported and H3 is undecided`."""
+    """`H1 and H2 are supported and H3 has insufficient data`."""
     words = ("supported", "refuted", "equivalent", "different", "undecided", "insufficient data", "untested")
-    ids = {word: [each["id"] for each in contrasts if each["verdict"] == word] for word in words}
-    return joined([f"{joined(of)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in ids.items() if of])
+    by_word = {word: [each["id"] for each in contrasts if each["verdict"] == word] for word in words}
+    verbs = {word: ("has", "have") if word == "insufficient data" else ("is", "are") for word in words}
+    return joined([f"{joined(ids)} {verbs[word][len(ids) > 1]} {word}" for word, ids in by_word.items() if ids])
 
 
 def _claims(claims: Mapping[str, Mapping[str, Any]]) -> str:
@@ -174,8 +172,8 @@ def _claims(claims: Mapping[str, Mapping[str, Any]]) -> str:
     if not first:
         return ""
     number, word = first.split(" ", 1)
-    told = joined([f"{number} {'is' if number == '1' else 'are'} {word}", *others])
-    return f"Of the {len(claims)} claims of the sources, {told}."
+    outcomes = joined([f"{number} {'is' if number == '1' else 'are'} {word}", *others])
+    return f"Of the {len(claims)} claims of the sources, {outcomes}."
 
 
 def _elsewhere(standing: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
@@ -186,19 +184,5 @@ def _elsewhere(standing: Mapping[str, Any], comparison: Mapping[str, Any]) -> st
     return f"After {standing['epochs']} epochs {ranking[0]} ranks first of {len(ranking)} variants{doubles}."
 
 
-def contrast_label(contrast: Mapping[str, Any]) -> str:
-    """`H1  variant / against`, without an id for a contrast that nobody declared."""
-    pair = f"{contrast['variant']} / {contrast['against']}"
-    return pair if contrast["family"] == "exploratory" else f"{contrast['id']}  {pair}"
-
-
 def _listed(names: Sequence[str]) -> str:
     return joined(names) if len(names) <= NAMED_AT_MOST else f"{len(names)} others"
-
-
-def misfit(entry: Mapping[str, Any]) -> str:
-    """How far something that the audit checked is off."""
-    error = entry["error"]
-    if entry.get("measure") == "share of logits":
-        return f"{share(error)} of logits"
-    return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"

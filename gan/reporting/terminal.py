@@ -1,4 +1,4 @@
-"""The verdict on a terminal: ranking, what was declared, the sources' claims, and where the report is."""
+"""The verdict on a terminal: the ranking, what was declared, the sources' claims, and where the report is."""
 
 from pathlib import Path
 from textwrap import shorten
@@ -10,8 +10,9 @@ from rich.table import Table
 
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.formatting import MISSING, three_digits
 
-SHORT = 58  # characters of a claim that a terminal has room for
+CLAIM_WIDTH = 58  # characters of a claim that are shown
 
 
 def show(reports: Path) -> None:
@@ -31,17 +32,17 @@ def show(reports: Path) -> None:
 
 
 def _ranking(comparison: dict[str, Any]) -> Table:
-    """The variants after most epochs; where no run survived, the mean of all that have a score stands in brackets."""
+    """The variants after the most epochs. Where no run survived, the mean of all scored runs is in brackets."""
     metric, standing = comparison["metric"].upper(), comparison["standings"][0]
     columns = (f"{metric} (lower is better)", "interval", "seeds", "failed")
     table = Table("variant", *columns, title=f"Ranking after {standing['epochs']} epochs")
     for name in standing["ranking"]:
-        of = standing["variants"][name]
-        mean = _number(of["mean"])
-        if of["mean"] is None and of["scored_mean"] is not None:
-            mean = f"– ({_number(of['scored_mean'])} with collapsed runs)"
-        interval = "–" if of["low"] is None else f"{_number(of['low'])} – {_number(of['high'])}"
-        table.add_row(name, mean, interval, str(of["n"]), str(of["failed"]))
+        summary = standing["variants"][name]
+        mean = _number(summary["mean"])
+        if summary["mean"] is None and summary["scored_mean"] is not None:
+            mean = f"{MISSING} ({_number(summary['scored_mean'])} with collapsed runs)"
+        interval = MISSING if summary["low"] is None else f"{_number(summary['low'])} – {_number(summary['high'])}"
+        table.add_row(name, mean, interval, str(summary["n"]), str(summary["failed"]))
     return table
 
 
@@ -57,9 +58,9 @@ def _verdicts(comparison: dict[str, Any]) -> Table:
 def _claims(claims: dict[str, Any]) -> Table:
     table = Table("", "verdict", "claim", title="The sources' claims")
     for name, claim in claims.items():
-        table.add_row(name, claim["verdict"], escape(shorten(claim["text"], SHORT, placeholder=" …")))
+        table.add_row(name, claim["verdict"], escape(shorten(claim["text"], CLAIM_WIDTH, placeholder=" …")))
     return table
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return MISSING if value is None else three_digits(value)

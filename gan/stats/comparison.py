@@ -1,35 +1,40 @@
-"""All variants compared, from tables of metrics to a record fit for JSON: every rank, contrast and verdict."""
+"""All variants compared: from tables of metrics to a record for JSON with every rank, contrast and verdict."""
 
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gan.stats.contrasts import Control, Evidence, Pairs, decide, explore, missing, obstacle, weigh
+from gan.stats.contrasts import Contrast, decide, explore, run_tests, shared_epochs, verdict
 from gan.stats.explanations import explain
-from gan.stats.inference import Estimate, discordance_test, hedges_g, mean_estimate, share_estimate
-from gan.stats.scores import Runs, Scores, read_scores
+from gan.stats.inference import (
+    Estimate,
+    discordance_test,
+    hedges_g,
+    mean_estimate,
+    probability_of_improvement,
+    share_estimate,
+)
+from gan.stats.scores import Runs, Scores, failed_alone, on_shared_seeds, read_scores
+from gan.study.schema import Compare
 
-if TYPE_CHECKING:
-    from gan.study.schema import Compare
 
-
-def compare(metrics: pd.DataFrame, settings: "Compare", preregistration: str | None = None) -> dict[str, Any]:
-    """Test hypotheses and controls, set every other variant beside the reference, rank all: a dict fit for JSON.
+def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | None = None) -> dict[str, Any]:
+    """Test hypotheses and controls, compare every other variant with the reference, rank all: a dict for JSON.
 
     `metrics` has a row per run and scored epoch: `variant`, `seed`, `epoch`, `status` at that epoch (finished or
-    failed), the metric, more to average. Each interval has confidence 1 − alpha. What the data leave undefined is
-    None. `preregistration` is the digest of what was declared beforehand, only passed on.
+    failed), the metric, more scores to average. Each interval has confidence 1 − alpha. What the data leave undefined
+    is None. `preregistration` is the checksum of what was declared beforehand; it is only passed on.
 
-    Superiority: sign-flip test on log differences, on their signed ranks when a failure makes one infinite.
-    Equivalence: TOST on pairs that survived; void when one variant failed more often. Exploratory contrasts: rank
-    sums of all runs; a variant that shares no epoch with the reference has none.
+    Superiority: sign-flip test on log differences, on their signed ranks where a failure makes one infinite.
+    Equivalence: TOST on the pairs that survived; no verdict when one variant failed more often. Exploratory contrasts:
+    rank sums of all runs. Two variants that share no scored epoch are not tested.
 
     Raises:
-        StudyError: an epoch of a run appears twice, has an unknown status or finished without a metric.
+        StudyError: an epoch of a run appears twice, has an unknown status or is finished without a metric.
     """
     scores = read_scores(metrics, settings.metric, settings.collapse)
     last_epochs = {max(epochs) for epochs in scores.values()}
@@ -40,7 +45,7 @@ def compare(metrics: pd.DataFrame, settings: "Compare", preregistration: str | N
         "collapse": settings.collapse,
         "preregistration": preregistration,
         "standings": [standing(epoch, scores, 1 - settings.alpha) for epoch in sorted(last_epochs, reverse=True)],
-        "contrasts": [entry(evidence) for evidence in [*decide(scores, settings), *explore(scores, settings)]],
+        "contrasts": [entry(contrast) for contrast in [*decide(scores, settings), *explore(scores, settings)]],
         "untested": untested(scores, settings),
     }
 
@@ -48,7 +53,7 @@ def compare(metrics: pd.DataFrame, settings: "Compare", preregistration: str | N
 def standing(epoch: int, scores: Scores, confidence: float) -> dict[str, Any]:
     """All variants that were scored at that epoch, ranked and summed up."""
     runs = {name: epochs[epoch] for name, epochs in scores.items() if epoch in epochs}
-    variants = {name: summarise(of, confidence) for name, of in runs.items()}
+    variants = {name: summary(each, confidence) for name, each in runs.items()}
     return {"epochs": epoch, "ranking": rank(runs), "variants": variants}
 
 
@@ -63,12 +68,12 @@ def rank(runs: Mapping[str, Runs]) -> list[str]:
     return sorted(runs, key=key)
 
 
-def summarise(runs: Runs, confidence: float) -> dict[str, Any]:
+def summary(runs: Runs, confidence: float) -> dict[str, Any]:
     """One variant at one epoch.
 
-    Of its survivors, `finished` in number: geometric mean with t interval, SD of logs, means of other scores. Of all
-    runs: median with failures at +inf, rate of failure with Clopper and Pearson's interval. `scored_mean` is the
-    geometric mean of all that have a score, collapsed ones included.
+    Of the survivors, `finished` in number: geometric mean with t interval, standard deviation of logs (`spread`), means
+    of the other scores. Of all runs: median with failures at +inf, rate of failure with Clopper and Pearson's interval.
+    `scored_mean` is the geometric mean of all runs that have a score, collapsed ones included.
     """
     logs, survived = np.log(runs.survivors), ~runs.failed
     mean = mean_estimate(logs, confidence).exp()
@@ -87,90 +92,95 @@ def summarise(runs: Runs, confidence: float) -> dict[str, Any]:
         "median": _number(np.median(runs.ranked)),
         "spread": _number(logs.std(ddof=1) if len(logs) > 1 else math.nan),
         "scored_mean": _number(mean_estimate(np.log(runs.scored.survivors), confidence).exp().value),
-        **{name: _number(of[survived].mean() if len(logs) else math.nan) for name, of in runs.others.items()},
+        **{name: _number(scores[survived].mean() if len(logs) else math.nan) for name, scores in runs.others.items()},
     }
 
 
-def untested(scores: Scores, settings: "Compare") -> list[dict[str, Any]]:
-    """The hypotheses and controls without data, and why."""
+def last_scores(comparison: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of each variant after its last epoch: the geometric mean of all runs that have a score, and how many failed."""
+    last = {name: row for standing in reversed(comparison["standings"]) for name, row in standing["variants"].items()}
+    return {
+        name: {comparison["metric"]: row["scored_mean"], "n": row["n"], "failed": row["failed"]}
+        for name, row in last.items()
+    }
+
+
+def untested(scores: Scores, settings: Compare) -> list[dict[str, str]]:
+    """The hypotheses and controls without a test, and why."""
     families = {"declared": settings.hypotheses, "control": settings.controls}
     return [
-        {"id": h.id, "family": family, "missing": missing(h, scores), "reason": reason}
+        {"id": h.id, "family": family, "reason": f"{h.variant} and {h.against} were scored at no epoch in common"}
         for family, hypotheses in families.items()
         for h in hypotheses
-        if (reason := obstacle(h, scores))
+        if not shared_epochs(h, scores)
     ]
 
 
-def sensitivity(metrics: pd.DataFrame, settings: "Compare") -> dict[str, list[dict[str, Any]]]:
+def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[dict[str, Any]]]:
     """The declared hypotheses decided again by each further classifier's metric, a column `<metric>_classifier_<k>`.
 
-    What failed is the same: `digits` are the study's own classifier's. `agree`: the verdict is the study's own, too.
+    The same runs failed: `digits` are those that the study's first classifier sees. `agree` tells whether the verdict
+    is the study's.
     """
     named = {name for h in settings.hypotheses for name in (h.variant, h.against)}
     metrics = metrics[metrics["variant"].isin(named)]
 
-    def weighed(metric: str) -> list[Evidence]:
-        return weigh("declared", settings.hypotheses, read_scores(metrics, metric, settings.collapse), settings)
+    def tested(metric: str) -> list[Contrast]:
+        return run_tests("declared", settings.hypotheses, read_scores(metrics, metric, settings.collapse), settings)
 
-    own = {evidence.hypothesis.id: evidence.verdict for evidence in weighed(settings.metric)}
+    published = {contrast.hypothesis.id: verdict(contrast) for contrast in tested(settings.metric)}
     return {
         column: [
             {
-                "id": evidence.hypothesis.id,
-                **_ratios(evidence),
-                "p_adjusted": evidence.p_adjusted,
-                "verdict": evidence.verdict,
-                "agree": evidence.verdict == own[evidence.hypothesis.id],
+                "id": contrast.hypothesis.id,
+                **_ratios(contrast),
+                "p_adjusted": contrast.p_adjusted,
+                "verdict": verdict(contrast),
+                "agree": verdict(contrast) == published[contrast.hypothesis.id],
             }
-            for evidence in weighed(column)
+            for contrast in tested(column)
         ]
         for column in map(str, metrics)
         if re.fullmatch(rf"{settings.metric}_classifier_\d+", column)
     }
 
 
-def entry(evidence: Evidence) -> dict[str, Any]:
-    """A contrast's entry.
+def entry(contrast: Contrast) -> dict[str, Any]:
+    """A contrast for JSON.
 
     `n` and `failures` count runs, those on shared seeds where the contrast is paired. `failures.alone` counts the
     shared seeds on which one variant alone failed, with McNemar's p. `ratio` is of the runs that survived, and
-    `scored_ratio` of all that have a score, collapsed ones included; `improvement` ranks failures last.
+    `scored_ratio` of all that have a score, collapsed ones included; `improvement` is the probability that a run of
+    `variant` is better than one of `against`, failures last.
     """
-    h, sample = evidence.hypothesis, evidence.sample
-    pairs = Pairs.shared(sample.variant, sample.against)
-    p_difference, p_difference_adjusted = (
-        (evidence.p_difference, evidence.p_difference_adjusted) if isinstance(evidence, Control) else (None, None)
-    )
+    h = contrast.hypothesis
+    alone = failed_alone(*on_shared_seeds(contrast.variant, contrast.against))
+    improvement = probability_of_improvement(contrast.variant.ranked, contrast.against.ranked)
     return {
         "id": h.id,
-        "family": evidence.family,
+        "family": contrast.family,
         "kind": h.kind,
-        "paired": sample.paired,
+        "paired": contrast.paired,
         "variant": h.variant,
         "against": h.against,
         "text": h.text,
-        "epoch": evidence.epoch,
-        "n": _both(sample.n),
-        "failures": {
-            **_both(sample.failed),
-            "alone": _both(pairs.failed_alone),
-            "p": discordance_test(*pairs.failed_alone),
-        },
-        **_ratios(evidence),
-        "p": evidence.p,
-        "p_adjusted": evidence.p_adjusted,
-        "p_difference": p_difference,
-        "p_difference_adjusted": p_difference_adjusted,
-        "hedges_g": _number(hedges_g(pairs.survived_differences)) if sample.paired else None,
-        "improvement": _number(sample.improvement),
-        "verdict": evidence.verdict,
-        "reason": explain(evidence),
+        "epoch": contrast.epoch,
+        "n": _both(contrast.n),
+        "failures": {**_both(contrast.failed), "alone": _both(alone), "p": discordance_test(*alone)},
+        **_ratios(contrast),
+        "p": contrast.p,
+        "p_adjusted": contrast.p_adjusted,
+        "p_difference": contrast.difference.p if contrast.family == "control" else None,
+        "p_difference_adjusted": contrast.p_difference_adjusted,
+        "hedges_g": _number(hedges_g(contrast.survivors_log_differences)) if contrast.paired else None,
+        "improvement": _number(improvement),
+        "verdict": verdict(contrast),
+        "reason": explain(contrast),
     }
 
 
-def _ratios(evidence: Evidence) -> dict[str, Any]:
-    ratio, scored = evidence.ratio, evidence.sample.scored_ratio(1 - evidence.settings.alpha)
+def _ratios(contrast: Contrast) -> dict[str, Any]:
+    ratio, scored = contrast.ratio, contrast.scored_ratio
     return {
         "ratio": _number(ratio.value),
         **_bounds(ratio),
@@ -183,7 +193,7 @@ def _both(counts: tuple[int, int]) -> dict[str, int]:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows no NaN and no infinity."""
+    """None for NaN and infinity, which JSON lacks."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -1,6 +1,6 @@
-"""The statistics of seeds, paired or not: tests, effects with their intervals, and the seeds that a test needs.
+"""Statistics over seeds, paired or not: tests, effects with their intervals, and the seeds that a test needs.
 
-Differences are of the logarithm of a positive metric, so that an effect is a ratio.
+Differences are of the logarithm of a positive metric, so an effect is a ratio.
 """
 
 import math
@@ -88,7 +88,7 @@ def rank_sum_test(variant: Floats, against: Floats) -> float:
     if not (len(variant) and len(against)):
         return 1.0
     pooled = np.concatenate([variant, against])
-    for alone in (group[0] for group in (variant, against) if len(group) == 1):  # of which scipy lists no ties
+    for alone in (group[0] for group in (variant, against) if len(group) == 1):  # scipy lists no ties of one run
         return min(1.0, 2 * float(min((pooled <= alone).mean(), (pooled >= alone).mean())))
     tied = len(np.unique(pooled)) < len(pooled)
     listed = stats.PermutationMethod(n_resamples=PERMUTATIONS, batch=10_000, rng=np.random.default_rng(0))
@@ -96,7 +96,7 @@ def rank_sum_test(variant: Floats, against: Floats) -> float:
 
 
 def discordance_test(first: int, second: int) -> float:
-    """Two-sided p of McNemar's exact test (1947): of the pairs with one failure, are as many either one's?"""
+    """Two-sided p of McNemar's exact test (1947), from the pairs in which only the first or only the second failed."""
     return float(stats.binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
@@ -146,7 +146,7 @@ def hodges_lehmann(differences: Floats, confidence: float) -> Estimate:
     """
     first, second = np.triu_indices(len(differences))
     walsh = (differences[first] + differences[second]) / 2
-    return _middle(walsh, signed_rank_distribution(len(differences)), confidence)
+    return _median_estimate(walsh, signed_rank_distribution(len(differences)), confidence)
 
 
 def hodges_lehmann_shift(variant: Floats, against: Floats, confidence: float) -> Estimate:
@@ -155,10 +155,10 @@ def hodges_lehmann_shift(variant: Floats, against: Floats, confidence: float) ->
     The interval is found as that of `hodges_lehmann` (Hollander & Wolfe 1999, §4.3).
     """
     differences = np.subtract.outer(variant, against).ravel()
-    return _middle(differences, rank_sum_distribution(len(variant), len(against)), confidence)
+    return _median_estimate(differences, rank_sum_distribution(len(variant), len(against)), confidence)
 
 
-def _middle(values: Floats, distribution: Floats, confidence: float) -> Estimate:
+def _median_estimate(values: Floats, distribution: Floats, confidence: float) -> Estimate:
     """Median of `values`, between two of them; `distribution` is that of how many lie below the truth."""
     if not len(values):
         return Estimate(math.nan, -math.inf, math.inf, 1.0)
@@ -195,11 +195,11 @@ def share_estimate(count: int, total: int, confidence: float) -> Estimate:
 
 
 def hedges_g(differences: Floats) -> float:
-    """Mean/SD of paired `differences` `[pair]`, freed of bias; NaN below 3 pairs or without spread."""
+    """Mean/SD of paired `differences` `[pair]`, freed of bias; NaN for fewer than 3 pairs or if all are equal."""
     n = len(differences)
-    if n < 3 or (spread := float(differences.std(ddof=1))) == 0:
+    if n < 3 or (sd := float(differences.std(ddof=1))) == 0:
         return math.nan
-    return float(differences.mean()) / spread * small_sample_correction(n - 1)
+    return float(differences.mean()) / sd * small_sample_correction(n - 1)
 
 
 def small_sample_correction(freedom: int) -> float:
@@ -215,7 +215,7 @@ def probability_of_improvement(variant: Floats, against: Floats) -> float:
 
 
 def pairs_for_superiority(effect: float, alpha: float, power: float) -> int:
-    """Pairs for a two-sided paired t-test, about those of a sign-flip test, to see mean/SD = `effect`."""
+    """Pairs with which a two-sided paired t-test detects mean/SD = `effect`; a sign-flip test needs about as many."""
     if not effect > 0:
         raise ValueError(f"effect must be positive, not {effect}")
     test = TTestPower()
@@ -226,15 +226,15 @@ def pairs_for_equivalence(margin: float, sd: float, alpha: float, power: float) 
     """Pairs for a paired TOST to show that two equal variants agree within the ratio `margin`.
 
     `sd` is that of the log differences. The power is exact: the probability that the mean falls within
-    ln margin − t s/√n of 0, averaged over the sample's spread s (Phillips 1990).
+    ln margin − t s/√n of 0, averaged over the sample's standard deviation s (Phillips 1990).
     """
     if not (margin > 1 and sd > 0):
         raise ValueError(f"margin must exceed 1 and sd 0, not {margin} and {sd}")
     quantiles = (np.arange(1000) + 0.5) / 1000
 
     def power_of(n: int) -> float:
-        spreads = np.sqrt(stats.chi2.ppf(quantiles, n - 1) / (n - 1))
-        reach = math.sqrt(n) * math.log(margin) / sd - stats.t.ppf(1 - alpha, n - 1) * spreads
+        deviations = np.sqrt(stats.chi2.ppf(quantiles, n - 1) / (n - 1))
+        reach = math.sqrt(n) * math.log(margin) / sd - stats.t.ppf(1 - alpha, n - 1) * deviations
         return float(np.maximum(0, 2 * stats.norm.cdf(reach) - 1).mean())
 
     return _fewest(power_of, power)
@@ -251,6 +251,6 @@ def _fewest(power_of: Callable[[int], float], power: float) -> int:
 def pairs_for_verdict(family: int, alpha: float) -> int:
     """Fewest pairs whose smallest sign-flip p, 2/2^n, survives Holm's factor for a family of that many tests.
 
-    Equivalence is held to the same number: on fewer pairs a t-test rests on normality that nobody can check.
+    Equivalence needs the same number: on fewer pairs a t-test rests on normality that nobody can check.
     """
     return math.ceil(math.log2(2 * family / alpha))

@@ -1,4 +1,4 @@
-"""The published table that this study's order is set beside."""
+"""The published table that this study's order of variants is compared with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,20 +19,20 @@ Severe collapses were left out of the published means.
 """
 
 
-def beside_the_published(standing: Mapping[str, Any]) -> dict[str, Any]:
-    """The published and this study's order of the variants that both have, best first, and Kendall's τ.
+def compare_with_published(standing: Mapping[str, Any]) -> dict[str, Any]:
+    """The published and this study's order of the variants that both have, best first, and Kendall's τ: for JSON.
 
-    Ours is the standing's ranking, in which failures come last. `tau` and its exact two-sided p are None for fewer than
-    three variants.
+    This study's order is the standing's ranking, in which failures come last. `tau` and its exact two-sided p are None
+    for fewer than three variants.
     """
-    ours = [name for name in standing["ranking"] if name in LUCIC]
-    published = sorted(ours, key=lambda name: LUCIC[name][0])
-    places = [[order.index(name) for name in ours] for order in (ours, published)]
-    found = stats.kendalltau(*places, method="exact") if len(ours) > 2 else None
+    measured = [name for name in standing["ranking"] if name in LUCIC]
+    published = sorted(measured, key=lambda name: LUCIC[name][0])
+    places = [[order.index(name) for name in measured] for order in (measured, published)]
+    kendall = stats.kendalltau(*places, method="exact") if len(measured) > 2 else None
     return {
         "epochs": standing["epochs"],
         "published": published,
-        "ours": ours,
+        "ours": measured,
         "fids": {
             name: {
                 "published": LUCIC[name][0],
@@ -41,6 +41,6 @@ def beside_the_published(standing: Mapping[str, Any]) -> dict[str, Any]:
             }
             for name in published
         },
-        "tau": float(found.statistic) if found else None,
-        "p": float(found.pvalue) if found else None,
+        "tau": float(kendall.statistic) if kendall else None,
+        "p": float(kendall.pvalue) if kendall else None,
     }

@@ -1,8 +1,7 @@
-"""A run's score, and when it has failed.
+"""A run's score, when it has failed, and the pairs that two variants make on their shared seeds.
 
-A score is positive and lower is better; of differences the logarithm counts, so that an effect is a ratio. A run has
-failed if it diverged (the metric is not finite) or collapsed (it draws too few digits): either counts as +infinity,
-the worst.
+A score is positive and lower is better. Of differences the logarithm counts, so an effect is a ratio. A run has failed
+if it diverged (its metric is not finite) or collapsed (it draws too few digits). Either counts as +infinity, the worst.
 """
 
 from collections.abc import Mapping
@@ -14,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gan.compute.tables import collapsed
 from gan.errors import StudyError
-from gan.stats.inference import Floats
+from gan.stats.inference import Floats, signed_ranks
 
 AVERAGED = ("kid", "precision", "recall", "density", "coverage", "digits")
 
@@ -52,11 +52,11 @@ class Runs:
 
     @property
     def scored(self) -> "Runs":
-        """The same runs, the collapsed ones taken for survivors."""
+        """The same runs, as if those that collapsed had survived."""
         return replace(self, collapsed=np.zeros_like(self.collapsed))
 
     def at(self, places: NDArray[np.int64]) -> "Runs":
-        """Those runs alone, without their other scores."""
+        """The runs at these places, without their other scores."""
         return Runs(self.seeds[places], self.metric[places], self.collapsed[places])
 
 
@@ -65,9 +65,12 @@ Scores: TypeAlias = Mapping[str, Mapping[int, Runs]]
 
 
 def read_scores(metrics: pd.DataFrame, metric: str, collapse: int) -> Scores:
-    """Each variant's runs by epoch; StudyError on a run that can't be scored.
+    """Each variant's runs by epoch.
 
-    A finished run whose `digits` are at most `collapse` has collapsed; at 0, or without that column, none has.
+    `metrics` has a row per run and scored epoch; runs that draw at most `collapse` digits have collapsed.
+
+    Raises:
+        StudyError: an epoch of a run appears twice, has an unknown status or is finished without a positive metric.
     """
     runs = metrics.set_index(["variant", "epoch", "seed"]).sort_index()
     finished = (runs["status"] == "finished").to_numpy()
@@ -84,15 +87,42 @@ def read_scores(metrics: pd.DataFrame, metric: str, collapse: int) -> Scores:
             variant, epoch, seed = runs.index[faulty][0]
             raise StudyError(f"{variant}, seed {seed}, epoch {epoch}: the run {fault}; evaluate {variant} again")
     measured.loc[~finished] = np.nan
-    drawn = measured["digits"] if "digits" in measured else pd.Series(np.nan, measured.index)
-    collapsed = (drawn <= collapse) & (collapse > 0)
+    has_collapsed = collapsed(measured, collapse)
     scores: dict[str, dict[int, Runs]] = {}
     for variant, epoch in metrics[["variant", "epoch"]].drop_duplicates().itertuples(index=False):
         rows = measured.loc[(variant, epoch)]
         scores.setdefault(str(variant), {})[int(epoch)] = Runs(
             seeds=rows.index.to_numpy(),
             metric=rows[metric].to_numpy(),
-            collapsed=collapsed.loc[(variant, epoch)].to_numpy(),
+            collapsed=has_collapsed.loc[(variant, epoch)].to_numpy(),
             others={str(name): rows[name].to_numpy() for name in rows if name != metric},
         )
     return scores
+
+
+def on_shared_seeds(variant: Runs, against: Runs) -> tuple[Runs, Runs]:
+    """The runs on the seeds that both variants have: the runs at one place are a pair."""
+    _, first, second = np.intersect1d(variant.seeds, against.seeds, assume_unique=True, return_indices=True)
+    return variant.at(first), against.at(second)
+
+
+def log_differences(variant: Runs, against: Runs) -> Floats:
+    """Of paired runs, `[pair]`: below 0 where `variant` is better; ±inf where one run failed, 0 where both did."""
+    known = ~(variant.failed & against.failed)
+    return np.subtract(np.log(variant.ranked), np.log(against.ranked), out=np.zeros(len(known)), where=known)
+
+
+def survivors_log_differences(variant: Runs, against: Runs) -> Floats:
+    """Of the pairs in which both runs survived, `[pair]`."""
+    return log_differences(variant, against)[~(variant.failed | against.failed)]
+
+
+def ordered_differences(variant: Runs, against: Runs) -> Floats:
+    """What sign flips are tested on, `[pair]`: log differences, their signed ranks if a failure makes one infinite."""
+    differences = log_differences(variant, against)
+    return signed_ranks(differences) if np.isinf(differences).any() else differences
+
+
+def failed_alone(variant: Runs, against: Runs) -> tuple[int, int]:
+    """Pairs in which `variant` failed and `against` did not, and the reverse."""
+    return int((variant.failed & ~against.failed).sum()), int((against.failed & ~variant.failed).sum())

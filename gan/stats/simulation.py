@@ -1,4 +1,4 @@
-"""How often the decision errs: that of `gan.stats.contrasts` itself, on simulated studies whose truth is known.
+"""How often the decision errs: `gan.stats.contrasts` decides simulated studies whose truth is known.
 
 A simulated study has the study's hypotheses, controls and seeds. The logarithms of its scores are drawn around each
 variant's level, independently for all runs.
@@ -8,32 +8,27 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.errors import StudyError
-from gan.stats.contrasts import Hypothesis, decide
+from gan.stats.contrasts import decide, verdict
 from gan.stats.inference import share_estimate
 from gan.stats.scores import Runs, Scores
-
-if TYPE_CHECKING:
-    from gan.compute.executors import Executor, ProgressCallback
-    from gan.study.schema import Study
+from gan.study.schema import Hypothesis, Study
 
 STUDIES_PER_TASK = 100
 CONFIDENCE = 0.95  # of the rates' intervals
 EQUAL = 1e-9  # logarithms closer than this are equal on paper
 
-# What a wrong verdict is, by the kind of its hypothesis.
+# The name of a wrong verdict, by the kind of its hypothesis.
 ERRORS = {
-    ("superiority", "supported"): "false superiority",
-    ("superiority", "refuted"): "false superiority",
-    ("equivalence", "supported"): "false equivalence",
-    ("equivalence", "refuted"): "false refutation of equivalence",
-    ("control", "equivalent"): "false equivalence of a control",
-    ("control", "different"): "false alarm of a control",
+    "superiority": {"supported": "false superiority", "refuted": "false superiority"},
+    "equivalence": {"supported": "false equivalence", "refuted": "false refutation of equivalence"},
+    "control": {"equivalent": "false equivalence of a control", "different": "false alarm of a control"},
 }
 
 Claim: TypeAlias = tuple[str, str]
@@ -44,9 +39,9 @@ Outcomes: TypeAlias = Counter[frozenset[Claim]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is true of simulated studies: each variant's level, and the share of its runs that collapse.
+    """What is true of simulated studies: each variant's typical score, and the share of its runs that collapse.
 
-    Where one variant collapses more than another, levels alone don't tell which verdict is right: it isn't `judged`.
+    Where one variant collapses more than another, levels alone don't tell which verdict is right: `judged` is False.
     """
 
     name: str
@@ -57,105 +52,103 @@ class Scenario:
     judged: bool = True
 
 
-def simulation_study(study: "Study", executor: "Executor") -> dict[str, Any]:
-    """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals: fit for JSON.
+def simulation_study(study: Study, executor: Executor) -> dict[str, Any]:
+    """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals: for JSON.
 
-    Each simulated study has a random stream of its own: no number depends on how the work is divided. StudyError
+    Each simulated study has a random stream of its own, so no number depends on how the work is divided. StudyError
     without hypotheses.
     """
     if not study.compare.hypotheses:
         raise StudyError("compare.hypotheses is empty: there is no decision to simulate")
-    settings, worlds = study.simulate, scenarios(study)
-    tasks = [(place, first) for place in range(len(worlds)) for first in range(0, settings.studies, STUDIES_PER_TASK)]
-    outcomes: list[Outcomes] = [Counter() for _ in worlds]
-    with progress("simulate", len(worlds) * settings.studies, "studies") as on_progress:
-        for place, found in executor.run(simulate, tasks, study, on_progress):
-            outcomes[place] += found
+    settings, simulated = study.simulate, scenarios(study)
+    tasks = [
+        (place, first) for place in range(len(simulated)) for first in range(0, settings.studies, STUDIES_PER_TASK)
+    ]
+    outcomes: list[Outcomes] = [Counter() for _ in simulated]
+    with progress("simulate", len(simulated) * settings.studies, "studies") as on_progress:
+        for place, counted in executor.run(simulate, tasks, study, on_progress):
+            outcomes[place] += counted
     return {
         "alpha": study.compare.alpha,
         "margin": study.compare.margin,
         **settings.model_dump(mode="json"),
         "confidence": CONFIDENCE,
-        "seeds": {name: len(study.variants[name].seeds) for name in worlds[0].levels},
-        "scenarios": [summarise(world, found, study) for world, found in zip(worlds, outcomes, strict=True)],
+        "seeds": {name: len(study.variants[name].seeds) for name in simulated[0].levels},
+        "scenarios": [summary(scenario, counted, study) for scenario, counted in zip(simulated, outcomes, strict=True)],
     }
 
 
-def scenarios(study: "Study") -> list[Scenario]:
-    """All worlds that the decision is tried in."""
+def scenarios(study: Study) -> list[Scenario]:
+    """All scenarios that the decision is tried in."""
     settings, margin = study.simulate, study.compare.margin
     effect, share = settings.effect, f"{100 * settings.collapses:g} %"
-    null, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
-    worlds = [
-        Scenario("null", "All variants are equal", null),
-        Scenario(
-            "margin",
-            f"Superiorities hold by a factor of {effect:g}, equivalences are wrong by just {margin:g}",
-            levels(study, effect, margin),
-        ),
+    equal, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
+    null = Scenario("null", "All variants are equal", equal)
+    at_margin = Scenario(
+        "margin",
+        f"Superiorities hold by a factor of {effect:g}, equivalences are wrong by just {margin:g}",
+        levels(study, effect, margin),
+    )
+    true = [
+        Scenario(name, f"Superiorities hold by a factor of {size:g}, equivalences exactly", levels(study, size, 1))
+        for name, size in (("large effect", effect), ("small effect", settings.small_effect))
     ]
-    return [
-        *worlds,
-        *(
-            Scenario(name, f"Superiorities hold by a factor of {size:g}, equivalences exactly", levels(study, size, 1))
-            for name, size in (("large effect", effect), ("small effect", settings.small_effect))
-        ),
-        *(
-            replace(
-                world,
-                name=f"{world.name}, heavy tails",
-                text=f"{world.text}; Student's t with {settings.freedom:g} degrees of freedom",
-                heavy_tails=True,
-            )
-            for world in worlds
-        ),
-        *(
-            replace(
-                world,
-                name=f"{world.name}, collapses",
-                text=f"{world.text}; {share} of all runs collapse",
-                collapses=dict.fromkeys(null, settings.collapses),
-            )
-            for world in worlds
-        ),
-        Scenario(
-            "one collapses",
-            f"All variants are equal, but {share} of the runs of {alone} collapse",
-            null,
-            collapses={alone: settings.collapses},
-            judged=False,
-        ),
+    heavy_tails = [
+        replace(
+            scenario,
+            name=f"{scenario.name}, heavy tails",
+            text=f"{scenario.text}; Student's t with {settings.freedom:g} degrees of freedom",
+            heavy_tails=True,
+        )
+        for scenario in (null, at_margin)
     ]
+    collapses = [
+        replace(
+            scenario,
+            name=f"{scenario.name}, collapses",
+            text=f"{scenario.text}; {share} of all runs collapse",
+            collapses=dict.fromkeys(equal, settings.collapses),
+        )
+        for scenario in (null, at_margin)
+    ]
+    one_collapses = Scenario(
+        "one collapses",
+        f"All variants are equal, but {share} of the runs of {alone} collapse",
+        equal,
+        collapses={alone: settings.collapses},
+        judged=False,
+    )
+    return [null, at_margin, *true, *heavy_tails, *collapses, one_collapses]
 
 
-def levels(study: "Study", effect: float, ratio: float) -> dict[str, float]:
+def levels(study: Study, effect: float, ratio: float) -> dict[str, float]:
     """A typical score of each variant that is named, under which superiorities hold by the factor `effect`.
 
     Variants that a hypothesis or control calls equivalent are the factor `ratio` apart.
     """
-    found = {name: 1.0 for name in study.compare.named if name in study.variants}
+    typical = dict.fromkeys(study.compare.named, 1.0)
     for h in study.compare.hypotheses:
-        if h.kind == "superiority" and {h.variant, h.against} <= found.keys():
-            found[h.against] = effect * found[h.variant]
+        if h.kind == "superiority":
+            typical[h.against] = effect * typical[h.variant]
     for h in (*study.compare.hypotheses, *study.compare.controls):
-        if h.kind == "equivalence" and {h.variant, h.against} <= found.keys():
-            found[h.variant] = ratio * found[h.against]
-    return found
+        if h.kind == "equivalence":
+            typical[h.variant] = ratio * typical[h.against]
+    return typical
 
 
-def simulate(study: "Study", task: tuple[int, int], on_progress: "ProgressCallback") -> tuple[int, Outcomes]:
+def simulate(study: Study, task: tuple[int, int], on_progress: ProgressCallback) -> tuple[int, Outcomes]:
     """Decide some studies of the scenario at that place, from that number on; the place and the claims."""
     place, first = task
     scenario, outcomes = scenarios(study)[place], Outcomes()
     numbers = range(first, min(first + STUDIES_PER_TASK, study.simulate.studies))
     for number in numbers:
         scores = draw(scenario, study, np.random.default_rng(np.random.SeedSequence([place, number])))
-        outcomes[frozenset((each.hypothesis.id, each.verdict) for each in decide(scores, study.compare))] += 1
+        outcomes[frozenset((each.hypothesis.id, verdict(each)) for each in decide(scores, study.compare))] += 1
     on_progress(len(numbers))
     return place, outcomes
 
 
-def draw(scenario: Scenario, study: "Study", random: np.random.Generator) -> Scores:
+def draw(scenario: Scenario, study: Study, random: np.random.Generator) -> Scores:
     """One study's scores, after the one epoch that counts."""
     freedom, scores = study.simulate.freedom, {}
     for name, level in scenario.levels.items():
@@ -168,12 +161,12 @@ def draw(scenario: Scenario, study: "Study", random: np.random.Generator) -> Sco
     return scores
 
 
-def summarise(scenario: Scenario, outcomes: Outcomes, study: "Study") -> dict[str, Any]:
+def summary(scenario: Scenario, outcomes: Outcomes, study: Study) -> dict[str, Any]:
     """One scenario: how often each kind of error is made that can be, and each right claim.
 
-    An error's rate is that of studies that make it at least once; it is `kept` if it is within the bound. `power` is
-    that of each hypothesis and control that holds, `joint_power` that of all hypotheses, where all hold. `verdicts`
-    has the share of each verdict, right or wrong.
+    An error's rate is the share of studies that make it at least once; `kept` tells whether it is within the bound.
+    `power` is that of each hypothesis and control that holds, `joint_power` that of all hypotheses together, where all
+    hold. `verdicts` has the share of each verdict, right or wrong.
     """
     wrong, right = judge(scenario, study)
 
@@ -187,44 +180,48 @@ def summarise(scenario: Scenario, outcomes: Outcomes, study: "Study") -> dict[st
     declared = [right[h.id] for h in study.compare.hypotheses if h.id in right]
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for made, times in outcomes.items():
-        for name, verdict in made:
-            counts[name][verdict] += times
+        for name, claimed in made:
+            counts[name][claimed] += times
     return {
         "name": scenario.name,
         "text": scenario.text,
-        "errors": {name: {**of, "kept": of["rate"] <= study.simulate.bound} for name, of in errors.items()},
+        "errors": {name: {**error, "kept": error["rate"] <= study.simulate.bound} for name, error in errors.items()},
         "power": {name: rate([claim]) for name, claim in right.items()},
         "joint_power": rate(declared, True) if len(declared) == len(study.compare.hypotheses) else None,
         "verdicts": {
-            name: {verdict: times / of.total() for verdict, times in sorted(of.items())}
-            for name, of in sorted(counts.items())
+            name: {claimed: times / count.total() for claimed, times in sorted(count.items())}
+            for name, count in sorted(counts.items())
         },
     }
 
 
-def judge(scenario: Scenario, study: "Study") -> tuple[dict[str, list[Claim]], dict[str, Claim]]:
-    """The claims that are wrong in a scenario, by their error's name, and of each that holds the right one, by id."""
+def judge(scenario: Scenario, study: Study) -> tuple[dict[str, list[Claim]], dict[str, Claim]]:
+    """In a scenario, the wrong claims by their error's name, and by id the right claim of each that holds."""
     wrong: defaultdict[str, list[Claim]] = defaultdict(list)
     right: dict[str, Claim] = {}
     hypotheses, controls = study.compare.hypotheses, study.compare.controls
     for h in (*hypotheses, *controls) if scenario.judged else ():
         kind = "control" if h in controls else h.kind
-        for (of, verdict), error in ERRORS.items():
-            if of != kind or not {h.variant, h.against} <= scenario.levels.keys():
-                continue
-            if not holds(h, verdict, scenario, study.compare.margin):
-                wrong[error].append((h.id, verdict))
-            elif verdict in ("supported", "equivalent"):
-                right[h.id] = (h.id, verdict)
+        for claimed, error in ERRORS[kind].items():
+            if not holds(h, claimed, scenario, study.compare.margin):
+                wrong[error].append((h.id, claimed))
+            elif claimed in ("supported", "equivalent"):
+                right[h.id] = (h.id, claimed)
     return wrong, right
 
 
-def holds(hypothesis: Hypothesis, verdict: str, scenario: Scenario, margin: float) -> bool:
+def holds(hypothesis: Hypothesis, claimed: str, scenario: Scenario, margin: float) -> bool:
     """Whether that verdict is right: of equivalence strictly within the margin, or strictly beyond it."""
     ratio = math.log(scenario.levels[hypothesis.variant] / scenario.levels[hypothesis.against])
     from_margin = abs(ratio) - math.log(margin)
-    if hypothesis.kind == "superiority":
-        return ratio < -EQUAL if verdict == "supported" else ratio > EQUAL
-    if verdict == "different":
-        return abs(ratio) > EQUAL
-    return from_margin > EQUAL if verdict == "refuted" else from_margin < -EQUAL
+    match hypothesis.kind, claimed:
+        case "superiority", "supported":
+            return ratio < -EQUAL
+        case "superiority", _:
+            return ratio > EQUAL
+        case _, "different":
+            return abs(ratio) > EQUAL
+        case _, "refuted":
+            return from_margin > EQUAL
+        case _:
+            return from_margin < -EQUAL

@@ -1,57 +1,65 @@
-"""Where the spread of a variant's scores over seeds comes from: initial weights, data, or the latents of evaluation."""
+"""How much of the variation over seeds comes from initial weights, from data and from the latents of evaluation."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from gan.stats.inference import Floats
 
-def sources_of_spread(
+
+@dataclass(frozen=True)
+class Source:
+    """What varies, and the standard deviation of log FID that it makes over `n` seeds, with its interval."""
+
+    source: str
+    variant: str
+    epoch: int
+    n: int
+    sd: float
+    low: float
+    high: float
+
+
+def sources_of_variation(
     metrics: pd.DataFrame, reference: str, pinned: Mapping[str, Iterable[str]], confidence: float
-) -> list[dict[str, Any]]:
-    """SD of log FID over seeds, of the reference and of variants that differ from it only by pinned random streams.
+) -> list[Source]:
+    """Standard deviations of the reference and of variants that differ from it only by pinned random streams.
 
     `metrics` has a row per run and scored epoch; runs are taken after the last epoch that all these variants are
-    scored at. `pinned` names each such variant's pinned streams. A row `evaluation latents` has the SD between two
-    evaluations of one generator on other latents. Each SD has its chi-squared interval, right for normal logs.
+    scored at. `pinned` names each such variant's pinned streams. The source `evaluation latents` has the standard
+    deviation between two evaluations of one generator on different latents. The intervals are chi-squared, right for
+    normal logs.
     """
-    metrics = metrics[metrics["status"] == "finished"]
+    finished = metrics[metrics["status"] == "finished"]
     names = [reference, *pinned]
-    scored = [set(metrics.loc[metrics["variant"] == name, "epoch"]) for name in names]
-    common = set.intersection(*scored)
-    if not common:
+    epochs = set.intersection(*(set(finished.loc[finished["variant"] == name, "epoch"]) for name in names))
+    if not epochs:
         return []
-    own = metrics[metrics["epoch"] == max(common)]
-    found = [
-        {
-            "source": source,
-            "variant": name,
-            "epoch": int(max(common)),
-            **_spread(np.log(runs), len(runs) - 1, confidence),
-        }
-        for name in names
-        for source in [f"all but {' and '.join(pinned[name])}" if name in pinned else "everything"]
-        for runs in [own.loc[own["variant"] == name, "fid"].to_numpy(float)]
-        if len(runs) > 2
-    ]
-    runs = own[own["variant"] == reference]
-    differences = (np.log(runs["fid_last"]) - np.log(runs["fid_again"])).to_numpy(float)
+    epoch = int(max(epochs))
+    runs = {name: finished[(finished["epoch"] == epoch) & (finished["variant"] == name)] for name in names}
+    sources, tail = [], (1 - confidence) / 2
+    for name in names:
+        logs = np.log(runs[name]["fid"].to_numpy(float))
+        if len(logs) > 2:
+            what = f"all but {' and '.join(pinned[name])}" if name in pinned else "everything"
+            sd = float(logs.std(ddof=1))
+            sources.append(Source(what, name, epoch, len(logs), sd, *interval_of_sd(sd, len(logs) - 1, tail)))
+    differences = _evaluated_again(runs[reference])
     if len(differences) > 1:
-        sd = float(np.sqrt((differences**2).mean() / 2))
-        bounds = _bounds(sd, len(differences), confidence)
-        entry = {"source": "evaluation latents", "variant": reference, "epoch": int(max(common))}
-        found.append({**entry, "n": len(differences), "sd": sd, **bounds})
-    return found
+        n, sd = len(differences), float(np.sqrt((differences**2).mean() / 2))
+        sources.append(Source("evaluation latents", reference, epoch, n, sd, *interval_of_sd(sd, n, tail)))
+    return sources
 
 
-def _spread(logs: np.ndarray, freedom: int, confidence: float) -> dict[str, Any]:
-    sd = float(logs.std(ddof=1))
-    return {"n": len(logs), "sd": sd, **_bounds(sd, freedom, confidence)}
+def _evaluated_again(runs: pd.DataFrame) -> Floats:
+    """Log differences between two evaluations of each run's last generator, `[run]`."""
+    return (np.log(runs["fid_last"]) - np.log(runs["fid_again"])).to_numpy(float)
 
 
-def _bounds(sd: float, freedom: int, confidence: float) -> dict[str, float]:
-    tail = (1 - confidence) / 2
+def interval_of_sd(sd: float, freedom: int, tail: float) -> tuple[float, float]:
+    """The chi-squared interval of a normal sample's standard deviation, with the probability `tail` beyond each end."""
     low, high = sd * np.sqrt(freedom / stats.chi2.ppf([1 - tail, tail], freedom))
-    return {"low": float(low), "high": float(high)}
+    return float(low), float(high)

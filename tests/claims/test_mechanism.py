@@ -38,10 +38,10 @@ def measured(variant: Variant, images: torch.Tensor, loss: str) -> dict[tuple[in
 def test_both_losses_are_measured_on_the_same_networks(variant: Variant, images: torch.Tensor) -> None:
     minimax, non_saturating = (measured(variant, images, loss) for loss in ("minimax", "non_saturating"))
     assert minimax.keys() == non_saturating.keys()
-    for which, row in minimax.items():
+    for step, row in minimax.items():
         for name in ("discriminator_loss", "fake_probability", "accuracy"):
-            assert row[name] == non_saturating[which][name]
-        assert row["gradient_norm"] != non_saturating[which]["gradient_norm"]
+            assert row[name] == non_saturating[step][name]
+        assert row["gradient_norm"] != non_saturating[step]["gradient_norm"]
 
 
 def test_the_first_step_is_torchs(variant: Variant, images: torch.Tensor) -> None:
@@ -64,13 +64,13 @@ def test_the_first_step_is_torchs(variant: Variant, images: torch.Tensor) -> Non
     optimizer.step()
     nn.functional.softplus(-discriminator(fake)).mean().backward()
     norm = torch.cat([part.grad.flatten() for part in generator.parameters()]).norm()
-    found = measured(variant, images, "non_saturating")[seed, 1]
-    assert found["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
-    assert found["discriminator_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    first = measured(variant, images, "non_saturating")[seed, 1]
+    assert first["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert first["discriminator_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
 def test_a_perfect_generator_is_a_toss_up_and_a_poor_one_is_not(variant: Variant, images: torch.Tensor) -> None:
-    """Nothing tells one half of the images from the other; a generator that has learnt nothing is soon found out."""
+    """Nothing distinguishes one half of the images from the other; an untrained generator is soon recognised."""
     eager = variant.discriminator_optimizer.model_copy(update={"lr": 0.01})
     variant = variant.model_copy(update={"discriminator_optimizer": eager})
     assert 0.3 < perfect_generator(variant, 0, scale(images.flatten(1)))["fake_probability"] < 0.7
@@ -92,12 +92,12 @@ def test_gradients_flow_as_torch_has_them() -> None:
 
 def test_freezing_saves_the_discriminators_gradient(variant: Variant, images: torch.Tensor) -> None:
     """Three weight matrices and biases of the tutorial's discriminator, four bytes each, and little beside them."""
-    found = frozen_discriminator(variant, 3, scale(images.flatten(1)))
-    assert found["same_weights"]
+    step = frozen_discriminator(variant, 3, scale(images.flatten(1)))
+    assert step["same_weights"]
     gradient = 4 * (784 * 256 + 256 + 256 * 128 + 128 + 128 + 1)
-    saved = found["peak_bytes"]["not_frozen"] - found["peak_bytes"]["frozen"]
+    saved = step["peak_bytes"]["not_frozen"] - step["peak_bytes"]["frozen"]
     assert gradient - 4096 <= saved <= 1.1 * gradient
-    assert min(found["milliseconds"].values()) > 0
+    assert min(step["milliseconds"].values()) > 0
 
 
 def test_peak_counts_what_lives_at_a_time() -> None:
@@ -119,8 +119,7 @@ def test_the_record_has_every_seed_and_epoch(study: Study, images: torch.Tensor,
     store.export_runs({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
     settings = study.mechanism.model_copy(update={"epochs": (1, 2), "seeds": tuple(SEEDS), "steps": 2})
     record = mechanism.measure(variant, settings, tmp_path / "runs", images, ProcessExecutor(2))
-    found = {(row["loss"], row["epoch"], row["seed"]) for row in record["fresh_discriminator"]}
-    assert found == {
+    assert {(row["loss"], row["epoch"], row["seed"]) for row in record["fresh_discriminator"]} == {
         (loss, epoch, seed) for loss in ("minimax", "non_saturating") for epoch in (1, 2) for seed in SEEDS
     }
     assert [row["seed"] for row in record["perfect_generator"]] == SEEDS

@@ -53,6 +53,7 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         ("evaluate@minimax", {"changed outs": {"reports/metrics/minimax.csv": "modified"}}, "minimax.csv is modified"),
         ("classify", {"changed deps": {"params.yaml": {"classify.lr": "modified"}}}, "params.yaml, classify.lr, is"),
         ("evaluate@minimax", {"changed deps": {"gan/evaluation": "modified"}}, "gan/evaluation is modified"),
+        ("evaluate@minimax", {"changed deps": {"gan/training/networks.py": "modified"}}, "networks.py is modified"),
         (
             "evaluate@minimax",
             {"changed deps": {"params.yaml": {"evaluate.images": "modified"}}},
@@ -65,7 +66,6 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, ""),
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "deleted", "data": "deleted"}}, ""),
         ("train@minimax", {"changed deps": {"gan/training": "modified"}}, ""),
-        ("evaluate@minimax", {"changed deps": {"gan/training": "modified"}}, ""),
         ("train@minimax", {"changed outs": {"runs/minimax": "not in cache"}}, ""),
         ("evaluate@cewl", {"changed outs": {"reports/metrics/cewl.csv": "modified"}}, ""),
         ("compare", {"changed outs": {"reports/comparison.json": "modified"}}, ""),

@@ -1,12 +1,12 @@
-"""The classifier learns, is kept with its checksum and is the same after a second training."""
+"""The classifier learns, is saved with its checksum and is the same after a second training."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from gan import download as data
 from gan.compute.executors import ProcessExecutor
+from gan.download import download
 from gan.evaluation.classifier import (
     ClassifierError,
     accuracy,
@@ -16,7 +16,7 @@ from gan.evaluation.classifier import (
     train_classifier,
     train_classifiers,
 )
-from gan.images import scale
+from gan.images import load, scale
 from gan.study.schema import Classify, Data
 
 SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
@@ -25,14 +25,14 @@ SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    data.download(Data(name="digits", timeout_seconds=1.0, mirrors={}), folder)
+    download(Data(name="digits", timeout_seconds=1.0, mirrors={}), folder)
     return folder
 
 
 def test_it_reads_real_digits_and_survives_the_disk(digits: Path, tmp_path: Path) -> None:
-    images, labels = data.load(digits, "train")
+    images, labels = load(digits, "train")
     model = train_classifier(scale(images), labels, SETTINGS, 0)
-    test_images, test_labels = data.load(digits, "test")
+    test_images, test_labels = load(digits, "test")
     features, predictions = classify(model, scale(test_images))
     assert features.shape == (500, 64)
     assert accuracy(model, scale(test_images), test_labels) > 0.9
@@ -45,7 +45,7 @@ def test_it_reads_real_digits_and_survives_the_disk(digits: Path, tmp_path: Path
 
 
 def test_training_again_gives_the_same_bits(digits: Path) -> None:
-    images, labels = data.load(digits, "train")
+    images, labels = load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1})
     first, second = (train_classifier(scale(images), labels, settings, 0).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -53,7 +53,7 @@ def test_training_again_gives_the_same_bits(digits: Path) -> None:
 
 def test_each_seed_is_a_classifier_of_its_own(digits: Path) -> None:
     """In any number of workers, in the order of the seeds."""
-    images, labels = data.load(digits, "train")
+    images, labels = load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1, "seeds": (5, 2)})
     scaled = scale(images[:64])
     models = train_classifiers(scaled, labels[:64], settings, ProcessExecutor(2))
@@ -66,7 +66,7 @@ def test_each_seed_is_a_classifier_of_its_own(digits: Path) -> None:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_flipped_bit_is_noticed(digits: Path, tmp_path: Path, place: int) -> None:
-    images, labels = data.load(digits, "train")
+    images, labels = load(digits, "train")
     settings = SETTINGS.model_copy(update={"epochs": 1})
     models = {seed: train_classifier(scale(images[:64]), labels[:64], settings, seed) for seed in (0, 1)}
     save_classifiers(models, tmp_path, {})

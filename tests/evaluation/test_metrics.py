@@ -1,4 +1,4 @@
-"""gan.metrics against closed forms, other libraries, naive loops and invariances."""
+"""The metrics against closed forms, other libraries, naive loops and invariances."""
 
 import math
 

@@ -44,7 +44,7 @@ def make_runs(variant: Variant, folder: Path) -> None:
 
 def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ProcessExecutor(2))
+    scored = evaluate_variant("name", variant, tmp_path / "runs", scorer, PASSES, ProcessExecutor(2))
     table = metrics_table(scored, scorer.other_names)
     assert table["seed"].tolist() == [0, 1, 2]
     assert table["status"].tolist() == ["finished", "finished", "failed"]
@@ -55,7 +55,7 @@ def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path
     shares = table.filter(regex=r"digit_\d").iloc[:2].sum(axis=1)
     assert np.allclose(shares.astype(float), 1)
 
-    snapshots = snapshots_table("mine", scored)
+    snapshots = snapshots_table("name", scored)
     assert snapshots[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1]]
     course = snapshots[snapshots["seed"] == 1]["fid"].to_numpy()
     assert table.loc[1, "fid"] == pytest.approx(np.sqrt(course.prod()), rel=1e-12)
@@ -68,7 +68,7 @@ def test_every_seed_has_its_row(variant: Variant, scorer: Scorer, tmp_path: Path
     assert table.loc[1, "fid_classifier_1"] == pytest.approx(last["fid_classifier_1"], rel=1e-12)
     assert table.loc[1, "epoch"] == 2
 
-    again = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE)
+    again = evaluate_variant("name", variant, tmp_path / "runs", scorer, PASSES, ONE)
     assert metrics_table(again, scorer.other_names).equals(table)
     assert sample_grid(again, 2) == sample_grid(scored, 2)
 
@@ -87,7 +87,7 @@ def test_a_variant_is_scored_on_the_same_latents_as_any_other(variant: Variant, 
 
 def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, scorer: Scorer, tmp_path: Path) -> None:
     make_runs(variant, tmp_path)
-    scored = evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE)
+    scored = evaluate_variant("name", variant, tmp_path / "runs", scorer, PASSES, ONE)
     (tmp_path / "grid.png").write_bytes(sample_grid(scored, 2))
     with Image.open(tmp_path / "grid.png") as picture:
         pixels = np.asarray(picture)
@@ -98,7 +98,7 @@ def test_the_grid_has_a_row_per_seed_and_a_column_per_latent(variant: Variant, s
 
 
 def test_the_reference_is_measured_on_one_thread(study: Study, images: torch.Tensor) -> None:
-    """The last digits of a covariance depend on the threads, and scores are not to depend on a machine's cores."""
+    """The last digits of a covariance depend on the threads, and scores must not depend on a machine's cores."""
     torch.set_num_threads(2)
     Scorer.of([Classifier().eval()], images, study.evaluate, "cpu")
     assert torch.get_num_threads() == 1
@@ -113,7 +113,7 @@ def test_a_run_is_scored_at_every_epoch_that_is_asked_for(variant: Variant, scor
     """A run that failed in epoch 2 has its score after epoch 1."""
     scorer = replace(scorer, settings=scorer.settings.model_copy(update={"epochs": (1,), "average": 1}))
     make_runs(variant, tmp_path)
-    table = metrics_table(evaluate_variant("mine", variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names)
+    table = metrics_table(evaluate_variant("name", variant, tmp_path / "runs", scorer, PASSES, ONE), scorer.other_names)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [2, 1], [2, 2]]
     assert table["status"].tolist() == ["finished"] * 5 + ["failed"]
     assert table["failed_epoch"].notna().tolist() == [False] * 5 + [True]
@@ -135,7 +135,7 @@ def test_further_scores_are_what_their_names_say(scorer: Scorer, images: torch.T
     assert same["mean_distance"] == pytest.approx(1e-6, rel=0.5)
 
 
-def test_an_encoders_reconstructions_are_judged(study: Study, scorer: Scorer, tmp_path: Path) -> None:
+def test_an_encoders_reconstructions_are_scored(study: Study, scorer: Scorer, tmp_path: Path) -> None:
     """A generator that ignores its latents rebuilds one image, whatever the encoder says."""
     variant = study.variants["vae"].model_copy(update={"seeds": (0,), "epochs": 1})
     generator = Perceptrons(generator_architecture(variant, SIDE**2), [random_generator(0, "test")])

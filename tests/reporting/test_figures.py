@@ -8,10 +8,11 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy import stats
 
-from gan.reporting import figures
+from gan.reporting import drawing, figures
+from gan.reporting.results import HISTORY
 
 VARIANTS = ("minimax", "non_saturating", "cewl")
-COLOURS = figures.palette(VARIANTS)
+COLOURS = drawing.palette(VARIANTS)
 QUANTILES = ["fake_logit_q05", "fake_logit_q50", "fake_logit_q95"]
 SHARES = np.linspace(0.05, 0.15, 10)
 
@@ -21,16 +22,9 @@ def history_of(variants=VARIANTS, seeds=3, epochs=7) -> pd.DataFrame:
     rows = pd.MultiIndex.from_product(
         [variants, range(seeds), range(1, epochs + 1)], names=["variant", "seed", "epoch"]
     )
-    columns = [
-        "real_probability",
-        "fake_probability",
-        "generator_gradient_norm",
-        "discriminator_loss",
-        "generator_loss",
-    ]
-    values = generator.uniform(0.1, 0.9, (len(rows), len(columns)))
+    values = generator.uniform(0.1, 0.9, (len(rows), len(HISTORY)))
     logits = np.sort(generator.normal(size=(len(rows), 3)))
-    data = pd.DataFrame(np.hstack([values, logits]), index=rows, columns=columns + QUANTILES)
+    data = pd.DataFrame(np.hstack([values, logits]), index=rows, columns=[*HISTORY, *QUANTILES])
     return data.reset_index().assign(failed=False, fid=generator.uniform(4, 90, len(rows)))
 
 
@@ -59,18 +53,18 @@ def contrasts_of(variants=VARIANTS) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def draw_all(variants=VARIANTS, history=None) -> dict[str, figures.Figure]:
-    colours, history = figures.palette(variants), history_of(variants) if history is None else history
+def draw_all() -> dict[str, figures.Figure]:
+    history = history_of()
     return {
-        "seeds": figures.seeds(metrics_of(variants), summary_of(variants), 0.3, colours),
-        "ratios": figures.ratios(contrasts_of(variants), 1.1, colours),
-        "learning": figures.learning(history, colours),
-        "probabilities": figures.probabilities(history, colours),
-        "gradients": figures.gradients(history, colours),
-        "saturation": figures.saturation(history, colours),
-        "losses": figures.losses(history, colours),
-        "logits": figures.logits(history, QUANTILES, colours),
-        "digits": figures.digits(metrics_of(variants), SHARES, colours),
+        "seeds": figures.seeds(metrics_of(), summary_of(), 0.3, COLOURS),
+        "ratios": figures.ratios(contrasts_of(), 1.1, COLOURS),
+        "learning": figures.learning(history, COLOURS),
+        "probabilities": figures.probabilities(history, COLOURS),
+        "gradients": figures.gradients(history, COLOURS),
+        "saturation": figures.saturation(history, COLOURS),
+        "losses": figures.losses(history, COLOURS),
+        "logits": figures.logits(history, QUANTILES, COLOURS),
+        "digits": figures.digits(metrics_of(), SHARES, COLOURS),
     }
 
 
@@ -87,7 +81,7 @@ def drawn(tmp_path_factory):
         texts.append({})
         for figure_name, figure in draw_all().items():
             path = folder / f"{name}-{figure_name}.svg"
-            figures.save(figure, path)
+            drawing.save(figure, path)
             texts[-1][figure_name] = path.read_text()
     return texts
 
@@ -102,7 +96,7 @@ def test_every_figure_shows_every_variant_in_its_own_colour(drawn):
             assert colour in svg, (name, variant)
 
 
-def test_nothing_is_loaded_and_no_clock_is_read(drawn):
+def test_nothing_is_loaded_and_no_date_is_written(drawn):
     for svg in drawn[0].values():
         assert not re.search(r"""(href|src)\s*=\s*["'](?!#)|@import|url\((?!#)|<dc:date>""", svg)
 
@@ -111,21 +105,21 @@ def test_dark_pages_exchange_paper_and_ink(drawn):
     for svg in drawn[0].values():
         assert svg.count("prefers-color-scheme:dark") == 1
         for use, colour in re.findall(r"\b(fill|stroke): (#[0-9a-f]{6})", svg):
-            if colour in figures.DARK:
-                assert f'[style*="{use}: {colour}"]{{{use}:{figures.DARK[colour]}' in svg
+            if colour in drawing.DARK:
+                assert f'[style*="{use}: {colour}"]{{{use}:{drawing.DARK[colour]}' in svg
 
 
 def test_colours_follow_the_order_and_never_run_out():
     names = [f"variant_{k}" for k in range(25)]
-    assert list(figures.palette(names)) == names
-    assert [figures.palette(names)[name] for name in names[:3]] == list(COLOURS.values())
+    assert list(drawing.palette(names)) == names
+    assert [drawing.palette(names)[name] for name in names[:3]] == list(COLOURS.values())
     assert len(set(COLOURS.values())) == 3
 
 
 @pytest.mark.parametrize("count", [1, 5, 25])
 def test_each_variant_has_a_panel(count):
     names = [f"variant_{k}" for k in range(count)]
-    figure = figures.logits(history_of(names, 2, 2), QUANTILES, figures.palette(names))
+    figure = figures.logits(history_of(names, 2, 2), QUANTILES, drawing.palette(names))
     assert [axes.get_title("left") for axes in figure.axes] == names
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
@@ -143,10 +137,10 @@ def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
     }
     heights = []
     for row, variant in enumerate(VARIANTS):
-        own = metrics[metrics["variant"] == variant]
+        runs = metrics[metrics["variant"] == variant].dropna()
         x, y = np.asarray(dots[COLOURS[variant]]).T
-        np.testing.assert_allclose(x, own["fid"].dropna())
-        heights.append(dict(zip(own.dropna()["seed"], np.round(y - row, 9), strict=True)))
+        np.testing.assert_allclose(x, runs["fid"])
+        heights.append(dict(zip(runs["seed"], np.round(y - row, 9), strict=True)))
     assert heights[0].items() < heights[1].items() == heights[2].items()
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "minimax",
@@ -192,7 +186,7 @@ def test_intervals_are_drawn_as_given():
     low, high = axes.get_xlim()
     assert low < 0.7 < 1.7 < high
     fillings = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "D"]
-    assert fillings == [COLOURS["minimax"], figures.PAPER, figures.PAPER]
+    assert fillings == [COLOURS["minimax"], drawing.PAPER, drawing.PAPER]
 
 
 def test_a_ratio_with_collapsed_runs_is_an_open_triangle_and_a_line_parts_families():
@@ -200,8 +194,8 @@ def test_a_ratio_with_collapsed_runs_is_an_open_triangle_and_a_line_parts_famili
     axes = figures.ratios(contrasts, 1.1, COLOURS).axes[0]
     assert intervals(axes) == list(contrasts[["ratio", "low", "high"]].itertuples(index=False, name=None))
     markers = [(line.get_marker(), line.get_markerfacecolor()) for line in axes.lines if line.get_marker() in "D^"]
-    assert markers == [("^", figures.PAPER), ("D", COLOURS["non_saturating"]), ("D", COLOURS["cewl"])]
-    assert [line.get_ydata()[0] for line in axes.lines if line.get_color() == figures.RULE] == [1.5]
+    assert markers == [("^", drawing.PAPER), ("D", COLOURS["non_saturating"]), ("D", COLOURS["cewl"])]
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_color() == drawing.RULE] == [1.5]
 
 
 def test_a_missing_interval_leaves_its_row_empty(tmp_path):
@@ -214,7 +208,7 @@ def test_a_missing_interval_leaves_its_row_empty(tmp_path):
     ):
         diamonds = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"]
         assert np.isnan(diamonds).tolist() == missing
-        figures.save(figure, tmp_path / "figure.svg")
+        drawing.save(figure, tmp_path / "figure.svg")
 
 
 def test_the_bold_line_is_the_mean_over_seeds_on_the_axis_shown():
@@ -250,8 +244,8 @@ def test_a_gradient_of_zero_shows_on_the_logarithmic_axis(tmp_path):
     least = history["generator_gradient_norm"].drop(0).min()
     figure = figures.saturation(history, COLOURS)
     np.testing.assert_allclose(figure.axes[0].collections[0].get_offsets()[0, 1], least)
-    figures.save(figure, tmp_path / "saturation.svg")
-    figures.save(figures.gradients(history, COLOURS), tmp_path / "gradients.svg")
+    drawing.save(figure, tmp_path / "saturation.svg")
+    drawing.save(figures.gradients(history, COLOURS), tmp_path / "gradients.svg")
 
 
 def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
@@ -269,7 +263,7 @@ def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
         np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.1, 0.02, 0.02])  # a zero lies on the least other
         np.testing.assert_allclose(axes.lines[3].get_ydata(), 2.0)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["minimax", "non_saturating"]
-    figures.save(figure, tmp_path / "fresh.svg")
+    drawing.save(figure, tmp_path / "fresh.svg")
 
 
 def test_one_diverging_run_does_not_hide_the_others():
@@ -301,9 +295,9 @@ def test_bands_lie_between_the_mean_quantiles():
 
 def test_long_names_keep_to_their_panel_and_row(tmp_path):
     names = [f"{letter * 63}{k}" for k, letter in enumerate("wxyz")]
-    colours = figures.palette(names)
+    colours = drawing.palette(names)
     figure = figures.learning(history_of(names, 1, 1), colours)
-    figures.save(figure, tmp_path / "figure.svg")
+    drawing.save(figure, tmp_path / "figure.svg")
     titles = [axes._left_title.get_window_extent() for axes in figure.axes]
     assert not any(a.overlaps(b) for k, a in enumerate(titles) for b in titles[:k])
     labels = [f"H{k}  {name} / {name}" for k, name in enumerate(names)]
@@ -311,26 +305,26 @@ def test_long_names_keep_to_their_panel_and_row(tmp_path):
         figures.ratios(contrasts_of(names).assign(label=labels), 1.1, colours),
         figures.seeds(metrics_of(names), summary_of(names), 0.3, colours),
     ):
-        figures.save(figure, tmp_path / "figure.svg")
+        drawing.save(figure, tmp_path / "figure.svg")
         assert figure.axes[0].get_position().width > 0.4
 
 
 def test_dollars_make_no_formula(tmp_path):
-    name = r"$\frac{a$"  # of which mathtext would raise an error
-    figures.save(figures.learning(history_of([name]), figures.palette([name])), tmp_path / "figure.svg")
-    figures.save(figures.ratios(contrasts_of([name]), 1.1, figures.palette([name])), tmp_path / "figure.svg")
+    name = r"$\frac{a$"  # as a formula it would be an error
+    drawing.save(figures.learning(history_of([name]), drawing.palette([name])), tmp_path / "figure.svg")
+    drawing.save(figures.ratios(contrasts_of([name]), 1.1, drawing.palette([name])), tmp_path / "figure.svg")
 
 
 def test_variants_without_a_finished_epoch_keep_their_panel(tmp_path):
     history = history_of(epochs=1)
     for known in (["cewl"], []):
-        own = history[history["variant"].isin(known)]
+        rows = history[history["variant"].isin(known)]
         for figure in (
-            figures.learning(own, COLOURS),
-            figures.gradients(own, COLOURS),
-            figures.saturation(own, COLOURS),
-            figures.losses(own, COLOURS),
-            figures.logits(own, QUANTILES, COLOURS),
+            figures.learning(rows, COLOURS),
+            figures.gradients(rows, COLOURS),
+            figures.saturation(rows, COLOURS),
+            figures.losses(rows, COLOURS),
+            figures.logits(rows, QUANTILES, COLOURS),
         ):
             assert [axes.get_title("left") for axes in figure.axes] == list(VARIANTS)
             figure.draw_without_rendering()

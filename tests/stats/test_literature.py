@@ -1,10 +1,10 @@
-"""This study's order beside the published one."""
+"""This study's order and the published one."""
 
 from typing import Any
 
 import pytest
 
-from gan.stats.literature import LUCIC, beside_the_published
+from gan.stats.literature import LUCIC, compare_with_published
 
 
 def standing(ranking: list[str]) -> dict[str, Any]:
@@ -16,9 +16,9 @@ def standing(ranking: list[str]) -> dict[str, Any]:
 
 
 def test_the_published_order_is_that_of_the_table() -> None:
-    found = beside_the_published(standing(list(LUCIC)))
-    assert found["published"] == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
-    assert found["fids"]["wgan_gp"] == {"published": 20.3, "spread": 5.0, "ours": 5.0}
+    order = compare_with_published(standing(list(LUCIC)))
+    assert order["published"] == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
+    assert order["fids"]["wgan_gp"] == {"published": 20.3, "spread": 5.0, "ours": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ def test_the_published_order_is_that_of_the_table() -> None:
     ],
 )
 def test_tau_counts_pairs_in_the_same_order(ours: list[str], tau: float, p: float) -> None:
-    """One exchange of neighbours among 15 pairs; exactly 1 + 5 of 720 orders are as close, and as many as far."""
-    found = beside_the_published(standing([*ours, "r3gan"]))
-    assert found["ours"] == ours
-    assert found["tau"] == pytest.approx(tau)
-    assert found["p"] == pytest.approx(p)
+    """One exchange of neighbours among 15 pairs; exactly 1 + 5 of 720 orders are as close, and as many as far off."""
+    order = compare_with_published(standing([*ours, "r3gan"]))
+    assert order["ours"] == ours
+    assert order["tau"] == pytest.approx(tau)
+    assert order["p"] == pytest.approx(p)
 
 
 def test_two_variants_make_no_order() -> None:
-    found = beside_the_published(standing(["minimax", "wgan"]))
-    assert (found["tau"], found["p"]) == (None, None)
+    order = compare_with_published(standing(["minimax", "wgan"]))
+    assert (order["tau"], order["p"]) == (None, None)

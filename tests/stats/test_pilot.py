@@ -1,12 +1,12 @@
 """How many seeds a pilot asks for: the power functions with Holm's levels and the pilot's numbers."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from stats.planted import hypothesis
 from statsmodels.stats.power import TTestPower
 
 from gan.errors import StudyError
@@ -26,8 +26,8 @@ def pilot(effect: float, noise: float, seeds: int = 30) -> pd.DataFrame:
     logs["unfrozen"] = logs["non_saturating"]
     rows = [
         {"variant": name, "seed": seed, "epoch": epoch, "status": "finished", "fid": math.exp(log), "digits": 10}
-        for name, of in logs.items()
-        for seed, log in enumerate(of)
+        for name, values in logs.items()
+        for seed, log in enumerate(values)
         for epoch in (10, 20)
     ]
     return pd.DataFrame(rows)
@@ -43,7 +43,7 @@ def by_id(planned: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {need["id"]: need for need in planned["hypotheses"] + planned["controls"]}
 
 
-def test_seeds_follow_the_pilots_effect_and_spread_at_holms_levels(study: Study) -> None:
+def test_seeds_follow_the_pilots_effect_and_deviation_at_holms_levels(study: Study) -> None:
     settings = study.compare
     planned = plan(pilot(effect=0.11, noise=0.1), settings)
     h1, h2, h3 = planned["hypotheses"]
@@ -73,14 +73,9 @@ def test_the_least_needy_hypothesis_takes_holms_strictest_level(study: Study) ->
 def test_each_variant_needs_what_the_neediest_of_its_tests_needs(study: Study) -> None:
     planned = plan(pilot(effect=1.0, noise=0.1), study.compare)
     needs = by_id(planned)
-    assert planned["variants"] == {
-        "non_saturating": max(needs[name]["seeds"] for name in ("H1", "H3", "A1", "A3")),
-        "minimax": max(needs[name]["seeds"] for name in ("H1", "H2", "A2")),
-        "cewl": max(needs[name]["seeds"] for name in ("H2", "H3")),
-        "non_saturating_logits": needs["A1"]["seeds"],
-        "minimax_logits": needs["A2"]["seeds"],
-        "unfrozen": needs["A3"]["seeds"],
-    }
+    tests = {"non_saturating": ["H1", "H3", "A1", "A3"], "minimax": ["H1", "H2", "A2"], "unfrozen": ["A3"]}
+    for variant, names in tests.items():
+        assert planned["variants"][variant] == max(needs[name]["seeds"] for name in names)
 
 
 def test_controls_are_planned_as_equivalences_in_a_family_of_their_own(study: Study) -> None:
@@ -102,18 +97,11 @@ def test_only_the_last_epoch_counts(study: Study) -> None:
 
 def test_a_variant_that_always_collapses_needs_what_the_exact_test_needs(study: Study) -> None:
     runs = collapse(collapse(pilot(effect=-1.0, noise=0.1, seeds=6), "minimax", 6), "minimax_logits", 6)
-    planned = plan(runs, study.compare)
-    needs = by_id(planned)
+    needs = by_id(plan(runs, study.compare))
     for name in ("H1", "H2", "A2"):
         assert needs[name]["seeds"] == pairs_for_verdict(3, study.compare.alpha) == 7
         assert needs[name]["note"]
-        assert (needs[name]["pairs"], needs[name]["failed"], needs[name]["mean"], needs[name]["sd"]) == (
-            0,
-            6,
-            None,
-            None,
-        )
-    assert planned["variants"]["minimax_logits"] == 7
+        assert [needs[name][key] for key in ("pairs", "failed", "mean", "sd")] == [0, 6, None, None]
     assert needs["H3"]["note"] is None
 
 
@@ -132,7 +120,7 @@ def test_a_variant_that_collapses_now_and_then_is_planned_from_signed_ranks(stud
 
 def test_a_pilot_that_tells_nothing_is_refused(study: Study) -> None:
     runs = pilot(effect=0.1, noise=0.1)
-    with pytest.raises(StudyError, match="H2: the pilot has no data for cewl"):
+    with pytest.raises(StudyError, match="H2: the pilot has 0 pairs of cewl and minimax"):
         plan(runs[runs["variant"] != "cewl"], study.compare)
     with pytest.raises(StudyError, match="H1: the pilot has 1 pairs"):
         plan(runs[runs["seed"] == 0], study.compare)
@@ -153,6 +141,6 @@ def test_no_verdict_on_fewer_seeds_than_the_exact_test_needs(study: Study) -> No
     planned = plan(pilot(effect=5.0, noise=0.001), study.compare)
     assert {need["seeds"] for need in planned["hypotheses"]} == {7}
     assert planned["seeds"] == pairs_for_verdict(3, study.compare.alpha) == 7
-    many = [SimpleNamespace(id=f"H{n}", kind="superiority", variant="cewl", against="minimax") for n in range(9)]
+    many = [hypothesis(f"H{n}", "superiority", "cewl", "minimax") for n in range(9)]
     nine = plan(pilot(effect=5.0, noise=0.001), study.compare.model_copy(update={"hypotheses": tuple(many)}))
     assert nine["seeds"] == pairs_for_verdict(9, study.compare.alpha) == 9

@@ -3,70 +3,57 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from stats.planted import hypothesis
 
+from gan.compute.executors import InProcessExecutor
 from gan.errors import StudyError
 from gan.stats import simulation
 from gan.stats.comparison import compare
-from gan.stats.contrasts import decide
-from gan.stats.simulation import Scenario, draw, judge, levels, scenarios, simulation_study, summarise
+from gan.stats.contrasts import decide, verdict
+from gan.stats.simulation import Scenario, draw, judge, levels, scenarios, simulation_study, summary
 from gan.study.schema import Study
 
 SEEDS = 12
-
-
-class Alone:
-    """A executor of this process only."""
-
-    device = "cpu"
-    workers = 1
-
-    def run(self, task: Any, items: Sequence[Any], shared: Any, on_progress: Any) -> Iterator[Any]:
-        for item in items:
-            yield task(shared, item, on_progress)
-
-
-def superiority(name: str, variant: str, against: str) -> Any:
-    return SimpleNamespace(id=name, kind="superiority", variant=variant, against=against, text="")
+EXECUTOR = InProcessExecutor()
 
 
 @pytest.fixture
 def study(study: Study) -> Study:
     """With enough seeds for verdicts."""
-    variants = {name: of.model_copy(update={"seeds": tuple(range(SEEDS))}) for name, of in study.variants.items()}
+    seeds = {"seeds": tuple(range(SEEDS))}
+    variants = {name: variant.model_copy(update=seeds) for name, variant in study.variants.items()}
     few = study.simulate.model_copy(update={"studies": 200})
     return study.model_copy(update={"variants": variants, "simulate": few})
 
 
-@pytest.fixture
-def found(study: Study) -> dict[str, dict[str, Any]]:
-    calibrated = simulation_study(study, Alone())
-    assert json.loads(json.dumps(calibrated, allow_nan=False)) == calibrated
-    return {scenario["name"]: scenario for scenario in calibrated["scenarios"]}
+def with_rules(study: Study, **changes: Any) -> Study:
+    return study.model_copy(update={"compare": study.compare.model_copy(update=changes)})
 
 
-def test_false_verdicts_are_as_rare_as_declared_and_right_ones_frequent(found: dict[str, dict[str, Any]]) -> None:
-    for scenario in found.values():
+def test_false_verdicts_are_as_rare_as_declared_and_right_ones_frequent(study: Study) -> None:
+    rates = simulation_study(study, EXECUTOR)
+    assert json.loads(json.dumps(rates, allow_nan=False)) == rates
+    by_name = {scenario["name"]: scenario for scenario in rates["scenarios"]}
+    for scenario in by_name.values():
         for name, error in scenario["errors"].items():
             assert error["low"] <= 0.05, (scenario["name"], name)
             assert error["low"] <= error["rate"] <= error["high"]
             assert error["kept"] == (error["rate"] <= 0.06)
-    # Not for want of any verdict: both tests err about as often as they may.
-    assert found["null"]["errors"]["false superiority"]["high"] > 0.04
-    assert found["margin"]["errors"]["false equivalence"]["high"] > 0.04
-    assert found["large effect"]["joint_power"]["rate"] > 0.9
-    assert found["large effect"]["power"].keys() == {"H1", "H2", "H3", "A1", "A2", "A3"}
-    assert found["null"]["power"].keys() == {"H3", "A1", "A2", "A3"}
-    assert found["null"]["joint_power"] is None
-    assert found["one collapses"]["errors"] == {}
-    for scenario in found.values():
+    # Not because there is no verdict at all: both tests err about as often as they may.
+    assert by_name["null"]["errors"]["false superiority"]["high"] > 0.04
+    assert by_name["margin"]["errors"]["false equivalence"]["high"] > 0.04
+    assert by_name["large effect"]["joint_power"]["rate"] > 0.9
+    assert by_name["large effect"]["power"].keys() == {"H1", "H2", "H3", "A1", "A2", "A3"}
+    assert by_name["null"]["power"].keys() == {"H3", "A1", "A2", "A3"}
+    assert by_name["null"]["joint_power"] is None
+    assert by_name["one collapses"]["errors"] == {}
+    for scenario in by_name.values():
         for shares in scenario["verdicts"].values():
             assert sum(shares.values()) == pytest.approx(1)
 
@@ -74,22 +61,21 @@ def test_false_verdicts_are_as_rare_as_declared_and_right_ones_frequent(found: d
 def test_a_family_of_many_hypotheses_errs_no_more_often_than_one(study: Study) -> None:
     """Without Holm's correction, eight independent tests at 5 % would err in a third of the studies."""
     named = list(study.variants)[:16]
-    many = tuple(superiority(f"H{n}", named[2 * n], named[2 * n + 1]) for n in range(8))
-    settings = study.compare.model_copy(update={"hypotheses": many, "controls": ()})
-    null, *_ = simulation_study(study.model_copy(update={"compare": settings}), Alone())["scenarios"]
+    many = tuple(hypothesis(f"H{n}", "superiority", named[2 * n], named[2 * n + 1]) for n in range(8))
+    null, *_ = simulation_study(with_rules(study, hypotheses=many, controls=()), EXECUTOR)["scenarios"]
     assert null["errors"]["false superiority"]["low"] <= 0.05
 
 
 def test_no_rate_depends_on_how_the_work_is_divided(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     few = study.model_copy(update={"simulate": study.simulate.model_copy(update={"studies": 7})})
-    whole = simulation_study(few, Alone())
+    whole = simulation_study(few, EXECUTOR)
     monkeypatch.setattr(simulation, "STUDIES_PER_TASK", 3)
-    assert simulation_study(few, Alone()) == whole
+    assert simulation_study(few, EXECUTOR) == whole
     assert whole["seeds"] == dict.fromkeys(study.compare.named, SEEDS)
     assert (whole["studies"], whole["alpha"], whole["margin"]) == (7, 0.05, 1.1)
 
 
-def test_what_is_calibrated_is_what_is_published(study: Study) -> None:
+def test_what_is_simulated_is_what_is_published(study: Study) -> None:
     """The verdicts of `compare` on a table of simulated scores are those of the simulation."""
     drawn = draw(scenarios(study)[7], study, np.random.default_rng(0))
     assert sum(runs.collapsed.sum() for epochs in drawn.values() for runs in epochs.values())
@@ -108,7 +94,7 @@ def test_what_is_calibrated_is_what_is_published(study: Study) -> None:
     ]
     contrasts = compare(pd.concat(tables), study.compare)["contrasts"]
     published = [(each["id"], each["verdict"]) for each in contrasts if each["family"] != "exploratory"]
-    assert published == [(each.hypothesis.id, each.verdict) for each in decide(drawn, study.compare)]
+    assert published == [(each.hypothesis.id, verdict(each)) for each in decide(drawn, study.compare)]
 
 
 def test_rates_count_studies(study: Study) -> None:
@@ -116,24 +102,23 @@ def test_rates_count_studies(study: Study) -> None:
     one_wrong = frozenset({("H1", "refuted"), ("H2", "supported"), ("H3", "undecided"), ("A1", "equivalent")})
     both_wrong = frozenset({("H1", "refuted"), ("H2", "refuted"), ("H3", "refuted"), ("A1", "different")})
     scenario = Scenario("", "", levels(study, 2, 1))
-    found = summarise(scenario, Counter({right: 5, one_wrong: 3, both_wrong: 2}), study)
-    assert {name: of["rate"] for name, of in found["errors"].items()} == {
+    rates = summary(scenario, Counter({right: 5, one_wrong: 3, both_wrong: 2}), study)
+    assert {name: error["rate"] for name, error in rates["errors"].items()} == {
         "false superiority": 0.5,
         "false refutation of equivalence": 0.2,
         "false alarm of a control": 0.7,
     }
-    assert not any(of["kept"] for of in found["errors"].values())
-    rates = {name: of["rate"] for name, of in found["power"].items()}
-    assert rates == {"H1": 0.5, "H2": 0.8, "H3": 0.5, "A1": 0.3, "A2": 0, "A3": 0}
-    assert found["joint_power"]["rate"] == 0.5
+    assert not any(error["kept"] for error in rates["errors"].values())
+    power = {name: share["rate"] for name, share in rates["power"].items()}
+    assert power == {"H1": 0.5, "H2": 0.8, "H3": 0.5, "A1": 0.3, "A2": 0, "A3": 0}
+    assert rates["joint_power"]["rate"] == 0.5
     expected = stats.binomtest(3, 10).proportion_ci(0.95)
-    assert (found["power"]["A1"]["low"], found["power"]["A1"]["high"]) == pytest.approx((expected.low, expected.high))
-    assert found["verdicts"]["H3"] == {"refuted": 0.2, "supported": 0.5, "undecided": 0.3}
+    assert (rates["power"]["A1"]["low"], rates["power"]["A1"]["high"]) == pytest.approx((expected.low, expected.high))
+    assert rates["verdicts"]["H3"] == {"refuted": 0.2, "supported": 0.5, "undecided": 0.3}
 
 
 def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: Study) -> None:
-    found = levels(study, 2.5, 1.1)
-    assert found == pytest.approx(
+    assert levels(study, 2.5, 1.1) == pytest.approx(
         {
             "non_saturating": 1,
             "minimax": 2.5,
@@ -144,15 +129,6 @@ def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: St
         }
     )
     assert set(levels(study, 1, 1).values()) == {1}
-
-
-@pytest.mark.parametrize("gone", ["cewl", "minimax", "non_saturating_logits"])
-def test_a_variant_that_is_not_in_the_study_is_not_simulated(study: Study, gone: str) -> None:
-    fewer = {name: of for name, of in study.variants.items() if name != gone}
-    few = study.simulate.model_copy(update={"studies": 5})
-    found = simulation_study(study.model_copy(update={"variants": fewer, "simulate": few}), Alone())
-    assert set(found["seeds"]) == set(study.compare.named) - {gone}
-    assert all(sum(of.values()) == pytest.approx(1) for each in found["scenarios"] for of in each["verdicts"].values())
 
 
 @pytest.mark.parametrize(
@@ -169,17 +145,26 @@ def test_which_claims_are_wrong_follows_from_the_levels(
     study: Study, minimax: float, cewl: float, wrong: set[str], right: set[str]
 ) -> None:
     scenario = Scenario("", "", {"non_saturating": 1.0, "minimax": minimax, "cewl": cewl})
-    errors, claims = judge(scenario, study)
-    assert {" ".join(claim) for of in errors.values() for claim in of} == wrong
+    errors, claims = judge(scenario, with_rules(study, controls=()))
+    assert {" ".join(claim) for wrongs in errors.values() for claim in wrongs} == wrong
     assert claims == {name: (name, "supported") for name in right}
-    controls = Scenario("", "", {"non_saturating": 1.0, "non_saturating_logits": cewl})
-    errors, claims = judge(controls, study)
-    assert ("A1", "different") in errors["false alarm of a control"] or cewl != 1
-    assert (claims == {"A1": ("A1", "equivalent")}) == (abs(math.log(cewl)) < 0.095)
+
+
+@pytest.mark.parametrize(
+    ("level", "wrong", "right"),
+    [(1.0, {"different"}, True), (1.05, set(), True), (1.1, {"equivalent"}, False), (1.2, {"equivalent"}, False)],
+)
+def test_a_control_is_different_once_it_differs_at_all(
+    study: Study, level: float, wrong: set[str], right: bool
+) -> None:
+    scenario = Scenario("", "", {"non_saturating": 1.0, "non_saturating_logits": level})
+    errors, claims = judge(scenario, with_rules(study, hypotheses=(), controls=study.compare.controls[:1]))
+    assert {claimed for wrongs in errors.values() for _, claimed in wrongs} == wrong
+    assert claims == ({"A1": ("A1", "equivalent")} if right else {})
 
 
 @pytest.mark.parametrize("heavy_tails", [False, True])
-def test_simulated_scores_have_the_spread_and_collapses_that_were_asked_for(study: Study, heavy_tails: bool) -> None:
+def test_simulated_scores_vary_and_collapse_as_asked(study: Study, heavy_tails: bool) -> None:
     many = study.variants["cewl"].model_copy(update={"seeds": tuple(range(100_000))})
     study = study.model_copy(update={"variants": {"cewl": many}})
     scenario = Scenario("", "", {"cewl": 3.0}, heavy_tails, {"cewl": 0.1})
@@ -194,7 +179,6 @@ def test_simulated_scores_have_the_spread_and_collapses_that_were_asked_for(stud
     assert stats.kstest(logs, drawn_from.cdf).statistic < 0.01 < stats.kstest(logs, other.cdf).statistic
 
 
-def test_a_study_without_hypotheses_has_nothing_to_calibrate(study: Study) -> None:
-    settings = study.compare.model_copy(update={"hypotheses": ()})
+def test_a_study_without_hypotheses_has_nothing_to_simulate(study: Study) -> None:
     with pytest.raises(StudyError, match=r"compare\.hypotheses is empty"):
-        simulation_study(study.model_copy(update={"compare": settings}), Alone())
+        simulation_study(with_rules(study, hypotheses=()), EXECUTOR)

@@ -1,0 +1,72 @@
+"""What the study measured, as the tests of claims see it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gan.claims.identities import Identity
+from gan.compute.tables import collapsed
+
+
+class UntestedError(Exception):
+    """Something that a claim's test needs is not in this study."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The identities by their keys, and what the files in `reports/` hold.
+
+    `metrics` has a row per run and scored epoch, `history` one per run and epoch; both name their `variant`.
+    """
+
+    identities: dict[str, Identity]
+    mechanism: dict[str, Any]
+    comparison: dict[str, Any]
+    floor: dict[str, Any]
+    metrics: pd.DataFrame
+    history: pd.DataFrame
+
+    def holds(self, *keys: str) -> bool:
+        """Whether all these identities hold."""
+        return all(self.identities[key].holds for key in keys)
+
+    def errors(self, *keys: str) -> dict[str, float]:
+        """The errors of these identities as a finding's numbers."""
+        return {f"{key}.error": self.identities[key].error for key in keys}
+
+    def runs(self, variant: str, epoch: int | None = None) -> pd.DataFrame:
+        """The variant's scored runs after so many epochs, by default its last, with columns `collapsed` and `failed`.
+
+        UntestedError if there are none.
+        """
+        runs = self.metrics[self.metrics["variant"] == variant]
+        runs = runs[runs["epoch"] == (runs["epoch"].max() if epoch is None else epoch)]
+        if runs.empty:
+            raise UntestedError(f"variant {variant}" + (f" after {epoch} epochs" if epoch else ""))
+        runs = runs.assign(collapsed=collapsed(runs, self.comparison["collapse"]))
+        return runs.assign(failed=runs["collapsed"] | (runs["status"] != "finished"))
+
+    def epochs(self, variant: str) -> pd.DataFrame:
+        """The variant's history, a row per run and epoch."""
+        return self.history[self.history["variant"] == variant]
+
+    def contrast(self, variant: str, against: str) -> dict[str, Any]:
+        """The comparison's contrast of the two; UntestedError if there is none."""
+        for contrast in self.comparison["contrasts"]:
+            if (contrast["variant"], contrast["against"]) == (variant, against):
+                return contrast
+        raise UntestedError(f"contrast of {variant} with {against}")
+
+    def fresh_discriminators(self, loss: str, epoch: int | None = None) -> dict[tuple[int, int], list[dict[str, Any]]]:
+        """The steps of new discriminators under `loss`, by the seed and the age in epochs of the frozen generator.
+
+        With `epoch`, those against generators of that age alone. UntestedError if there are none.
+        """
+        discriminators: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        for row in self.mechanism["fresh_discriminator"]:
+            if row["loss"] == loss and epoch in (None, row["epoch"]):
+                discriminators.setdefault((row["seed"], row["epoch"]), []).append(row)
+        if not discriminators:
+            raise UntestedError("fresh discriminators")
+        return discriminators

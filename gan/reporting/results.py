@@ -1,0 +1,152 @@
+"""All that the report is made from: the study, and what its stages left in `reports/` and `models/`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from gan.compute.tables import collapsed, read_tables
+from gan.errors import StudyError
+from gan.files import read_json
+from gan.study.schema import Study
+
+HISTORY = (
+    "discriminator_loss",
+    "generator_loss",
+    "real_probability",
+    "fake_probability",
+    "generator_gradient_norm",
+)
+DRAWN_AT_MOST = 40  # variants; nobody reads more panels than these
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A study and its results, of its variants and no others, in their order.
+
+    `metrics` has a row per run and scored epoch, with a column `collapsed`. `snapshots` and `history` have a row per
+    run and epoch, with a column `failed`: whether the run diverged, then or later. `training` has a record per variant.
+    """
+
+    study: Study
+    comparison: dict[str, Any]
+    claims: dict[str, dict[str, Any]]
+    identities: list[dict[str, Any]]
+    audit: dict[str, Any]
+    mechanism: dict[str, Any]
+    simulation: dict[str, Any]
+    floor: dict[str, Any]
+    benchmark: dict[str, dict[str, Any]]
+    classifiers: dict[str, Any]
+    training: dict[str, dict[str, Any]]
+    metrics: pd.DataFrame
+    snapshots: pd.DataFrame
+    history: pd.DataFrame
+
+    @classmethod
+    def read(cls, study: Study, root: Path) -> Self:
+        """Read `reports/` and `models/` below `root`.
+
+        Raises:
+            StudyError: a file is missing, or the comparison was made for other variants.
+        """
+        reports = root / "reports"
+        for name in study.variants:
+            existing(reports / "samples" / f"{name}.png")
+        comparison = _json(reports / "comparison.json")
+        compared = [summary["variant"] for summary in last_summaries(comparison)]
+        if set(compared) != set(study.compared):
+            raise StudyError(
+                f"{reports / 'comparison.json'} compares {', '.join(compared)}, but the study's variants are "
+                f"{', '.join(study.compared)}: run `dvc repro` to compare these"
+            )
+        metrics, snapshots, history = (_tables(reports / name, study) for name in ("metrics", "snapshots", "history"))
+        diverged = metrics["status"].eq("failed").groupby([metrics["variant"], metrics["seed"]]).any()
+        failed = diverged.rename("failed").reset_index()
+        if history.empty:  # then its columns are missing too
+            history = history.reindex(columns=list(dict.fromkeys([*history.columns, *HISTORY])))
+        records = ("claims", "identities", "audit", "mechanism", "simulation", "floor", "benchmark")
+        return cls(
+            study=study,
+            comparison=comparison,
+            **{name: _json(reports / f"{name}.json") for name in records},
+            classifiers=_json(root / "models" / "classifiers.json"),
+            training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
+            metrics=metrics.assign(collapsed=collapsed(metrics, comparison["collapse"])),
+            snapshots=snapshots.merge(failed, how="left"),
+            history=history.merge(failed, how="left"),
+        )
+
+    @cached_property
+    def omitted(self) -> set[str]:
+        """Where there are very many variants: those that only tables show, neither named in `compare` nor leading."""
+        compare, variants = self.study.compare, self.study.variants
+        ranked = [summary["variant"] for summary in last_summaries(self.comparison)]
+        order = dict.fromkeys([*compare.named, compare.reference, *ranked, *variants])
+        return set(variants).difference([*order][:DRAWN_AT_MOST], compare.named)
+
+    @cached_property
+    def followed(self) -> list[str]:
+        """The variants whose training is drawn: those of hypotheses and controls, or without any all compared ones."""
+        compared, named = self.study.compared, self.study.compare.named
+        return [name for name in compared if name in named] or self.drawn(compared)
+
+    def drawn(self, variants: tuple[str, ...] | list[str]) -> list[str]:
+        """Those of `variants` that figures show."""
+        return [name for name in variants if name not in self.omitted]
+
+    @cached_property
+    def late_runs(self) -> dict[str, int]:
+        """How many runs of a variant were trained under another preregistration than the comparison's, if any were."""
+        preregistration = self.comparison["preregistration"]
+        counts = {
+            name: sum(run["preregistration"] != preregistration for run in record["runs"])
+            for name, record in self.training.items()
+        }
+        return {name: count for name, count in counts.items() if count and preregistration}
+
+    @cached_property
+    def plain_losses(self) -> list[str]:
+        """The variants' adversarial losses as their sources write them: neither scaled nor with softened labels."""
+        objectives = {entry["objective"] for entry in self.audit["equations"]}
+        names = dict.fromkeys(variant["adversarial_losses"] for variant in self.audit["variants"].values())
+        return [name for name in names if name in objectives] or list(names)
+
+
+def last_summaries(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every compared variant's summary at the last epoch at which it was scored, with `variant` and `epochs`."""
+    summaries: dict[str, dict[str, Any]] = {}
+    for standing in comparison["standings"]:
+        for name in standing["ranking"]:
+            summary = {"variant": name, "epochs": standing["epochs"], **standing["variants"][name]}
+            summaries.setdefault(name, summary)
+    return list(summaries.values())
+
+
+def measured(contrast: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What has a contrast's `ratio`, `low` and `high`: the contrast itself, of runs that survived.
+
+    Where no runs are left to compare, it is the contrast's `scored_ratio`, of all runs, collapsed ones included.
+    """
+    ratios: Mapping[str, Any] = contrast if contrast["ratio"] is not None else contrast["scored_ratio"]
+    return ratios
+
+
+def existing(path: Path) -> Path:
+    """`path`; StudyError if no file is there."""
+    if not path.is_file():
+        raise StudyError(f"{path} is missing: run `dvc repro` to make it")
+    return path
+
+
+def _json(path: Path) -> Any:
+    return read_json(existing(path))
+
+
+def _tables(folder: Path, study: Study) -> pd.DataFrame:
+    for name in study.variants:
+        existing(folder / f"{name}.csv")
+    return read_tables(folder, study.variants)

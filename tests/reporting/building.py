@@ -1,0 +1,286 @@
+"""What the tests of the report share: a small study, every file that its stages would leave, and readers of pages."""
+
+import json
+import re
+from contextlib import nullcontext
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from conftest import TESTS
+from PIL import Image
+from ruamel.yaml import YAML
+
+from gan.audit import record as audit
+from gan.compute.executors import InProcessExecutor
+from gan.reporting import document
+from gan.reporting.results import Results
+from gan.stats import comparison, simulation
+from gan.study.schema import Study
+
+PARAMS = YAML(typ="safe", pure=True).load(TESTS / "params.yaml")
+LEVELS = {"minimax": 9.0, "non_saturating": 6.0, "cewl": 6.1}
+# A control's double, two that end earlier, and one that takes no part in comparisons.
+OTHERS = {
+    "twin": {"objective": "non_saturating_logits"},
+    "r3": {"objective": "relativistic", "epochs": 2},
+    "short": {"objective": "relativistic", "epochs": 1},
+    "same_data": {"pinned": {"order": 0, "latents": 0}},
+}
+STUDIED = (*LEVELS, "twin", "r3", "same_data")
+HYPOTHESES = (
+    ("H1", "superiority", "non_saturating", "minimax"),
+    ("H2", "superiority", "cewl", "minimax"),
+    ("H3", "equivalence", "cewl", "non_saturating"),
+)
+CONTROLS = (("A1", "equivalence", "twin", "non_saturating"),)
+PREREGISTRATION = "d0" * 32
+FAILURES = {
+    ("minimax", 3): (3, "generator loss | not <b>finite</b>\nat all"),
+    ("minimax", 5): (1, "weights not finite"),
+}
+IDENTITIES = [
+    {"id": "V6", "key": "V6.ratio", "statement": "The ratio is exp(l).", "measure": "relative error", "error": 3e-11,
+     "tolerance": 1e-8, "holds": True},
+    {"id": "V6", "key": "V6.equal", "statement": "The gradients are equal.", "measure": "relative error", "error": 1.0,
+     "tolerance": 1e-8, "holds": False},
+    {"id": "T1", "key": "T1.direction", "statement": "Both move logits alike.", "measure": "share of logits",
+     "error": 1.0, "tolerance": 0.0, "holds": False},
+]  # fmt: skip
+CLAIMS = {
+    "V2": {
+        "kind": "identity and mechanism", "text": "Minimax <b>saturates</b>.", "rule": "Supported if the norm | falls.",
+        "figure": "fresh", "numbers": {"fall": 0.01}, "verdict": "supported", "reason": "It falls to 1 % & less.",
+    },
+    "Q10": {
+        "kind": "identity", "text": "The second term conflicts.", "rule": "Supported if so.",
+        "numbers": {}, "verdict": "undecided", "reason": "Not tested: this study has no identity Q10.sum.",
+    },
+    "Q9": {
+        "kind": "outcome", "text": "CEWL gives better results.", "rule": "The contrast decides.", "figure": "ratios",
+        "numbers": {"ratio": 0.7}, "verdict": "refuted", "reason": "It is worse.",
+    },
+    "T4": {
+        "kind": "outcome", "text": "The recipe works.", "rule": "Supported if it does.", "figure": "samples",
+        "numbers": {}, "verdict": "supported", "reason": "8 of 8 runs work.",
+    },
+}  # fmt: skip
+
+
+def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=()) -> Study:
+    """A study of these variants, with those of the hypotheses and controls that it has the variants of."""
+    reference = "non_saturating" if "non_saturating" in variants else next(iter(variants))
+
+    def declared(pairs) -> list[dict]:
+        return [
+            {"id": name, "kind": kind, "variant": first, "against": second, "text": f"The text of {name}."}
+            for name, kind, first, second in pairs
+            if {first, second} <= set(variants)
+        ]
+
+    return Study.model_validate({
+        **PARAMS,
+        "baseline": {**PARAMS["baseline"], "seeds": list(range(seeds)), "epochs": epochs, "snapshots": [1, 2, 5, 10]},
+        "variants": {
+            name: {"objective": name} if name in LEVELS else OTHERS.get(name, {"real_label": 0.9}) for name in variants
+        },
+        "evaluate": {**PARAMS["evaluate"], "epochs": [2], "average": 2},
+        "compare": {
+            **PARAMS["compare"], "reference": reference, "hypotheses": declared(hypotheses),
+            "controls": declared(controls),
+        },
+        "simulate": {**PARAMS["simulate"], "studies": 4},
+        "mechanism": {"variant": reference, "epochs": [1], "seeds": [0], "steps": 20},
+    })  # fmt: skip
+
+
+def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed=(), late=()) -> None:
+    """Synthetic files of a study.
+
+    `failures` maps (variant, seed) to (epoch, cause) of a run that diverges, `collapsed` has those that collapse and
+    `late` the variants that were trained under another preregistration.
+    """
+    failures = dict(failures)
+    tables = []
+    for place, (name, variant) in enumerate(study.variants.items()):
+        random = np.random.default_rng(place)
+        history, snapshots, metrics, records = [], [], [], []
+        for seed in variant.seeds:
+            failure = failures.get((name, seed))
+            last = failure[0] - 1 if failure else variant.epochs
+            # Part of a run's luck is its seed's, whatever the variant: pairing takes it out.
+            luck = np.exp(np.random.default_rng(1000 + seed).normal(0, 0.05) + random.normal(0, 0.02))
+            fid = levels.get(name, 8.0) * luck
+            run = {"variant": name, "seed": seed, "key": f"{seed:032x}"}
+            history += [{"seed": seed, "epoch": epoch, **losses(random)} for epoch in range(1, last + 1)]
+            fids = {epoch: fid * (variant.epochs / epoch) ** 0.9 for epoch in variant.checkpoints}
+            snapshots += [
+                {"variant": name, "seed": seed, "epoch": epoch, "fid": fid}
+                for epoch, fid in fids.items()
+                if epoch <= last
+            ]
+            for epoch in study.evaluate.scored(variant):
+                scores = scores_at(fids[epoch], 1 if (name, seed) in collapsed else 10, random)
+                row = {"status": "finished", **scores}
+                if epoch > last:
+                    row = {
+                        "status": "failed",
+                        **dict.fromkeys(scores),
+                        "failed_epoch": failure[0],
+                        "failure": failure[1],
+                    }
+                metrics.append({**run, "epoch": epoch, "failed_epoch": None, "failure": None, **row})
+            records.append({
+                **run, "status": "failed" if failure else "finished", "seconds": 23.4,
+                "failure": {"epoch": failure[0], "cause": failure[1]} if failure else None,
+                "preregistration": "0d" * 32 if name in late else PREREGISTRATION,
+            })  # fmt: skip
+        tables.append(pd.DataFrame(metrics))
+        put(root / f"reports/history/{name}.csv", pd.DataFrame(history or {"seed": [], "epoch": []}))
+        put(
+            root / f"reports/snapshots/{name}.csv", pd.DataFrame(snapshots, columns=["variant", "seed", "epoch", "fid"])
+        )
+        put(root / f"reports/metrics/{name}.csv", tables[-1])
+        put(root / f"reports/training/{name}.json", {
+            "variant": name, "parameters": variant.model_dump(mode="json"),
+            "checksums": {"code": "ab" * 32, "data": "cd" * 32},
+            "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2, "workers": 2, "arithmetic": "float32"},
+            "versions": {"python": "3.11.9", "torch": "2.15.0"}, "seconds": 241.7, "runs": records,
+        })  # fmt: skip
+        (root / "reports/samples").mkdir(exist_ok=True)
+        pixels = random.integers(0, 255, (4 * 28, 16 * 28)).astype(np.uint8)
+        Image.fromarray(pixels).save(root / f"reports/samples/{name}.png")
+    put(root / "reports/comparison.json", compared(study, pd.concat(tables)))
+    put(root / "reports/claims.json", CLAIMS)
+    put(root / "reports/identities.json", IDENTITIES)
+    put(root / "reports/audit.json", audited())
+    put(root / "reports/simulation.json", simulated())
+    put(root / "reports/mechanism.json", {"fresh_discriminator": [
+        {"loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": 0.5 / step,
+         "gradient_norm": 0.5 / step if loss == "minimax" else 1.0, "discriminator_loss": 1 / step, "accuracy": 0.9}
+        for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
+    ]})  # fmt: skip
+    put(root / "reports/floor.json", {
+        **scores_at(0.31, 10, np.random.default_rng(0)), "kid": -0.00001, "images": 10000,
+        "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
+    })  # fmt: skip
+    median = {"median": 6.125, "low": 5.875, "high": 6.25}
+    put(root / "reports/benchmark.json", {"Synthetic CPU, 2 cores": {
+        "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2},
+        **{name: {"seconds_per_run_epoch": median, "peak_mib": 512.0} for name in ("tutorial", "engine", "floor")},
+        "ratio_to_tutorial": median, "ratio_to_floor": median, "mib_per_run": 12.25,
+    }})  # fmt: skip
+    put(root / "models/classifiers.json", {
+        "accuracy": {"0": 0.9917, "1": 0.9903}, "parameters": {"seeds": [0, 1], "epochs": 5},
+        "data": {"name": "mnist", "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
+        "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
+    })  # fmt: skip
+
+
+def losses(random: np.random.Generator) -> dict[str, float]:
+    """What a run records at the end of an epoch."""
+    names = ("discriminator_loss", "generator_loss", "real_probability", "fake_probability", "generator_gradient_norm")
+    quantiles = ("q05", "q25", "q50", "q75", "q95")
+    return {name: random.uniform(0.1, 0.9) for name in names} | {
+        f"fake_logit_{name}": logit for name, logit in zip(quantiles, np.sort(random.normal(size=5)), strict=True)
+    }
+
+
+def scores_at(fid: float, digits: int, random: np.random.Generator) -> dict[str, float]:
+    """All scores of a run with that FID."""
+    return {
+        "fid": fid, "kid": fid / 40, "precision": 0.9 - fid / 60, "recall": 0.7 - fid / 40, "density": 1 - fid / 50,
+        "coverage": 0.9 - fid / 40, "digits": digits, "fid_last": 0.99 * fid, "fid_half": 1.01 * fid,
+        "fid_classifier_1": 2 * fid,
+        **{f"digit_{digit}": share for digit, share in enumerate(random.dirichlet(np.full(10, 60.0)))},
+    }  # fmt: skip
+
+
+def compared(study: Study, metrics: pd.DataFrame) -> dict:
+    """comparison.json as its stage makes it, without what needs pinned variants or published ones."""
+    metrics = metrics[metrics["variant"].isin(study.compared)]
+    return comparison.compare(metrics, study.compare, PREREGISTRATION) | {
+        "sensitivity": comparison.sensitivity(metrics, study.compare),
+        "spread": [],
+        "literature": {"published": []},
+    }
+
+
+@cache
+def audited() -> dict:
+    return audit.audit(make_study(STUDIED))
+
+
+@cache
+def simulated() -> dict:
+    return simulation.simulation_study(make_study([*LEVELS, "twin"], controls=CONTROLS), InProcessExecutor())
+
+
+def put(path: Path, content) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, pd.DataFrame):
+        content.to_csv(path, index=False)
+    else:
+        path.write_text(json.dumps(content))
+
+
+def change(path: Path, **values) -> dict:
+    """Replace values of a JSON file; what it was before."""
+    before = json.loads(path.read_text())
+    put(path, before | values)
+    return before
+
+
+class Page(HTMLParser):
+    """What an HTML document loads or links to, its tags and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.tags: list[str] = []
+        self.pieces: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.targets += [
+            value for name, value in attrs if name in ("src", "href", "srcset", "data", "poster", "action")
+        ]
+
+    def handle_data(self, data):
+        self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.pieces))
+
+
+def plain(text: str) -> str:
+    """Without what keeps a number and its unit together."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def render(root: Path, study: Study, drawn: bool = False) -> tuple[str, str]:
+    """Write both documents, with empty figures unless they are to be drawn; the HTML and the Markdown."""
+    with nullcontext() if drawn else mock.patch.object(document, "draw", draw_nothing):
+        path = document.write(study, root)
+    assert path == root / "reports/report.html"
+    return path.read_text(), path.with_suffix(".md").read_text()
+
+
+def draw_nothing(results: Results, colours: dict[str, str], folder: Path) -> list[str]:
+    names = "fresh ratios learning probabilities gradients saturation losses logits digits audit-generator"
+    drawn = [*names.split(), "audit-discriminator"]
+    drawn += [f"seeds-{standing['epochs']}" for standing in results.comparison["standings"]]
+    for name in drawn:
+        put(folder / f"{name}.svg", {})
+    return drawn
+
+
+def texts(html: str, markdown: str) -> list[str]:
+    """Both documents as plain text."""
+    unescaped = re.sub(r"\\([\\`*\[\]|~_$])", r"\1", markdown).replace("&lt;", "<").replace("&amp;", "&")
+    return [re.sub(r"\s+", " ", text) for text in (Page(html).text, unescaped)]

@@ -1,0 +1,89 @@
+"""Results are those of the study's variants, each file is needed, and what is derived follows from the files."""
+
+from pathlib import Path
+
+import pytest
+from reporting.building import CONTROLS, FAILURES, LEVELS, STUDIED, change, make_study, write_inputs
+
+from gan.errors import StudyError
+from gan.reporting import results
+from gan.reporting.results import Results, measured
+
+FILES = (
+    "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
+    "reports/metrics/cewl.csv", "reports/snapshots/cewl.csv", "reports/training/cewl.json",
+    "reports/samples/cewl.png", "reports/audit.json", "reports/simulation.json", "reports/claims.json",
+    "reports/mechanism.json", "reports/benchmark.json",
+)  # fmt: skip
+
+
+def test_a_missing_file_is_named_in_one_line(tmp_path: Path) -> None:
+    study = make_study(["cewl"], seeds=1, epochs=1)
+    write_inputs(tmp_path, study)
+    Results.read(study, tmp_path)
+    for missing in FILES:
+        path = tmp_path / missing
+        path.rename(tmp_path / "away")
+        with pytest.raises(StudyError) as caught:
+            Results.read(study, tmp_path)
+        assert str(caught.value) == f"{path} is missing: run `dvc repro` to make it"
+        (tmp_path / "away").rename(path)
+
+
+def test_a_comparison_of_other_variants_is_refused(tmp_path: Path) -> None:
+    write_inputs(tmp_path, make_study(["softer", "minimax"], seeds=1, epochs=1))
+    study = make_study(["minimax"], seeds=1, epochs=1)
+    with pytest.raises(StudyError, match="compares softer, minimax, but the study's variants are minimax"):
+        Results.read(study, tmp_path)
+
+
+def test_the_tables_tell_which_runs_failed(tmp_path: Path) -> None:
+    study = make_study(epochs=3)
+    write_inputs(tmp_path, study, FAILURES, collapsed=[("cewl", 1)])
+    read = Results.read(study, tmp_path)
+    for table in (read.history, read.snapshots):
+        failed = table[table["failed"]]
+        assert set(zip(failed["variant"], failed["seed"], strict=True)) == {("minimax", 3)}
+    collapsed = read.metrics[read.metrics["collapsed"]]
+    assert set(zip(collapsed["variant"], collapsed["seed"], strict=True)) == {("cewl", 1)}
+    assert set(read.metrics.loc[read.metrics["status"] == "failed", "failure"]) == {
+        cause for _, cause in FAILURES.values()
+    }
+    change(tmp_path / "reports/comparison.json", collapse=0)
+    assert not Results.read(study, tmp_path).metrics["collapsed"].any()
+
+
+def test_named_variants_are_followed_through_training_and_without_any_all(tmp_path: Path) -> None:
+    study = make_study([*STUDIED, "softer"], seeds=2, controls=CONTROLS)
+    write_inputs(tmp_path, study)
+    assert Results.read(study, tmp_path).followed == [*LEVELS, "twin"]
+    study = make_study(["cewl", "softer"], seeds=2)
+    write_inputs(tmp_path, study)
+    assert Results.read(study, tmp_path).followed == ["cewl", "softer"]
+
+
+def test_of_very_many_variants_those_that_are_named_or_lead_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "DRAWN_AT_MOST", 5)
+    names = [*LEVELS, *(f"softer-{number}" for number in range(6))]
+    study = make_study(names, seeds=2)
+    write_inputs(tmp_path, study, levels={**LEVELS, "softer-4": 1.0, "softer-1": 2.0})
+    read = Results.read(study, tmp_path)
+    assert read.drawn(names) == [*LEVELS, "softer-1", "softer-4"]
+    assert read.omitted == {"softer-0", "softer-2", "softer-3", "softer-5"}
+
+
+def test_late_runs_are_counted(tmp_path: Path) -> None:
+    study = make_study(seeds=2)
+    write_inputs(tmp_path, study, late=["cewl"])
+    assert Results.read(study, tmp_path).late_runs == {"cewl": 2}
+    change(tmp_path / "reports/comparison.json", preregistration=None)
+    assert Results.read(study, tmp_path).late_runs == {}
+
+
+def test_a_ratio_is_of_survivors_or_else_of_all_scored_runs() -> None:
+    every_run = {"ratio": 2.0, "low": 1.0, "high": 3.0}
+    contrast = {"ratio": 0.5, "low": 0.4, "high": 0.6, "scored_ratio": every_run}
+    assert measured(contrast) is contrast
+    assert measured(contrast | {"ratio": None}) is every_run
