@@ -49,10 +49,11 @@ ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or 
 sync: .venv/ready  ## Bring MLflow up to date with the files, or make it anew from them
 	@$(BIN)/python -m stages.track --strict
 
-test: .venv/ready  ## Lint, types and tests
+test: .venv/ready  ## Lint, types, the arrows between the rooms, and tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/pytest -m "not slow and not published"
 
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)

@@ -277,6 +277,8 @@ class Study(_Section):
         for key, name in named.items():
             if name not in self.variants:
                 raise ValueError(f"{key}: {unknown(name, self.variants)}")
+            if key.startswith("compare") and self.variants[name].pinned:
+                raise ValueError(f"{key}: {name} pins a random stream, so its seeds are no independent runs to compare")
         return self
 
     @model_validator(mode="after")

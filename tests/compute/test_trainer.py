@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from gan.training.loop import Run
 from gan.training.population import memory_per_run
 
 QUANTILES = (0.05, 0.5)
+ODD = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
+RECIPE = {"batch_size": 64, "latent_dim": 100, "generator_hidden": (128, 256), "discriminator_hidden": (256, 128)}
 
 
 def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained:
@@ -26,13 +29,15 @@ def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained
     return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
 
 
-def test_workers_populations_and_threads_change_no_bit(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
-    """On small and odd shapes, for which libraries may round in other ways than for the study's recipe."""
-    odd = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
+@pytest.mark.parametrize("shapes", [ODD, RECIPE], ids=["odd", "recipe"])
+def test_workers_populations_and_threads_change_no_bit(
+    study: Study, images: torch.Tensor, tmp_path: Path, shapes: dict[str, Any]
+) -> None:
+    """On the study's shapes, and on small and odd ones, for which libraries may round in other ways."""
     for workers, population in ((1, 3), (2, "auto")):
         torch.set_num_threads(workers)  # of this process; it must not matter to the workers
         name = f"{workers}-{population}"
-        trained = train(study, images, tmp_path / name, workers=workers, population=population, **odd)
+        trained = train(study, images, tmp_path / name, workers=workers, population=population, **shapes)
         assert trained.workers == workers
         export_runs(trained.kept, tmp_path / f"runs-{name}")
     first, second = (contents(folder) for folder in tmp_path.glob("runs-*"))

@@ -87,6 +87,7 @@ def test_scores_average_the_last_snapshots(study: Study) -> None:
         ("variants.cewl", {"terms": {"r1": 0.0}}, "variants.cewl.terms.r1: Input should be greater than 0"),
         ("variants.cewl", {"clip": 0.0}, "variants.cewl.clip"),
         ("variants.cewl", {"pinned": {"weights": 1}}, "variants.cewl.pinned.weights"),
+        ("compare.reference", "same_data", "compare.reference: same_data pins a random stream, so its seeds are no"),
         ("mechanism.epochs", [7], "mechanism.epochs: 7 is not among the snapshots of non_saturating"),
         ("mechanism.seeds", [7], "mechanism.seeds: 7 is not among the seeds of non_saturating"),
         ("evaluate.average", 0, "evaluate.average"),
