@@ -6,7 +6,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from statistics import geometric_mean
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ class Scorer:
     device: str
 
     @classmethod
-    def of(cls, classifiers: Sequence[Classifier], images: Tensor, settings: Evaluate, device: str) -> "Scorer":
+    def of(cls, classifiers: Sequence[Classifier], images: Tensor, settings: Evaluate, device: str) -> Self:
         """A scorer whose reference is `images`, uint8 `[image, height, width]`; the first classifier counts."""
         if device == "cpu":
             torch.set_num_threads(1)  # as in the workers: the last digits depend on the order of additions
