@@ -2,9 +2,6 @@
 
 import gzip
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +15,9 @@ from gan.download import download, parse_idx
 from gan.images import DataError, load
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """Answers 404 to all but /cut/…, where half of what it announces is sent."""
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/cut/"):
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b"x" * 500)
-            self.close_connection = True
-        else:
-            self.send_error(404)
-
-    def log_message(self, *args) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{httpd.server_port}"
-    httpd.shutdown()
-    httpd.server_close()
-
-
-def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
+def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    download(*mirrors(f"{server}/gone", f"{server}/cut", str(tiny_mnist)), folder)
+    download(*mirrors(str(tmp_path / "missing"), str(tiny_mnist)), folder)
     images, labels = load(folder, "test")
     assert images.shape == (10_000, 28, 28)
     assert images.dtype == labels.dtype == torch.uint8
@@ -56,17 +27,17 @@ def test_the_first_mirror_that_has_the_file_is_taken(tiny_mnist: Path, tmp_path:
     assert record["files"] == dict(MNIST.resources)
 
 
-def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp_path: Path, server: str) -> None:
+def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp_path: Path) -> None:
+    """tests/faults/test_network.py has mirrors that fail in other ways."""
     wrong = tmp_path / "wrong"
     wrong.mkdir()
     for name, _ in MNIST.resources:
         (wrong / name).write_bytes(b"something else")
     missing = str(tmp_path / "missing")
     with pytest.raises(DataError) as caught:
-        download(*mirrors(f"{server}/gone", str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
+        download(*mirrors(str(wrong), missing, "http://127.0.0.1:9/"), tmp_path / "data")
     told = str(caught.value)
     for part in (
-        f"{server}/gone: 404 Not Found",
         f"{wrong}: wrong file, md5",
         f"{missing}: No such file or directory",
         "http://127.0.0.1:9/: no connection",
@@ -100,12 +71,6 @@ def test_digits_need_no_mirror_and_look_like_the_originals(tmp_path: Path) -> No
     small = torch.nn.functional.interpolate(test[:, None].float() / 255 * 16, (8, 8), mode="area").squeeze(1)
     originals = torch.tensor(original.images[-500:])
     assert (small - originals).abs().mean() < 0.4 * (small - originals.flip(0)).abs().mean()
-
-
-def test_idx_round_trip() -> None:
-    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    assert np.array_equal(parse_idx(idx(array), "x"), array)
-    assert np.array_equal(parse_idx(gzip.compress(idx(array)), "x"), array)
 
 
 @pytest.mark.parametrize(

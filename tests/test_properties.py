@@ -76,9 +76,14 @@ def test_a_study_is_read_as_it_was_written(
     path: Path, epochs: int, lr: float, seeds: list[int], name: str, text: str
 ) -> None:
     variant = {"epochs": epochs, "seeds": seeds, "generator_optimizer": {"lr": lr}}
-    question = {"id": name, "kind": "superiority", "variant": "a", "against": "b", "text": text}
-    compare = PARAMS["compare"] | {"hypotheses": [question], "controls": []}
-    study = study_of(path, as_yaml(PARAMS | {"variants": {name: variant}, "compare": compare}))
+    other = "a" if name.casefold() != "a" else "b"
+    question = {"id": name, "kind": "superiority", "variant": name, "against": other, "text": text}
+    changes = {
+        "variants": {name: variant, other: {}},
+        "compare": PARAMS["compare"] | {"reference": other, "hypotheses": [question], "controls": []},
+        "mechanism": PARAMS["mechanism"] | {"variant": other},
+    }
+    study = study_of(path, as_yaml(PARAMS | changes))
     assert study
     read = study.variants[name]
     assert (read.epochs, read.seeds, read.generator_optimizer.lr) == (epochs, tuple(seeds), lr)

@@ -15,6 +15,7 @@ from gan.compute.pipeline import is_alive
 from gan.errors import StudyError
 
 DVC = (sys.executable, "-m", "dvc")
+MOST_SECONDS = 30.0  # that a stage may take to end after Ctrl-C; without dvc it ends by itself
 
 
 def environment() -> dict[str, str]:
@@ -51,7 +52,8 @@ def _end(dvc: subprocess.Popen[bytes]) -> None:
         process = psutil.Process(dvc.pid)
         process.suspend()
         stages = process.children(recursive=True)
-        while any(map(is_alive, stages)):
+        end = time.monotonic() + MOST_SECONDS
+        while any(map(is_alive, stages)) and time.monotonic() < end:
             time.sleep(0.05)
         if stages:
             process.kill()

@@ -1,10 +1,10 @@
 """The benchmark: its floor against torch's counter of operations, its entries, and a small benchmark."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan.commands.benchmark import measure, save_entry, table
@@ -38,35 +38,16 @@ def test_the_floor_counts_parameters_and_moments_once_each_way(tutorials: Varian
     assert bytes_per_step(tutorials, 784) == pytest.approx(6 * 4 * parameters, rel=0.001)
 
 
-def entry(name: str, device: str = "cpu", **more: float) -> dict:
-    seconds = {"median": 2.0, "low": 1.5, "high": 2.5}
-    return {
-        "hardware": {"device": device, "name": name, "cores": 2},
-        "tutorial": {"seconds_per_run_epoch": seconds, "peak_mib": 300.0},
-        "engine": {"seconds_per_run_epoch": seconds, "peak_mib": 700.0},
-        "floor": {"seconds_per_run_epoch": seconds},
-        "ratio_to_tutorial": seconds,
-        "ratio_to_floor": seconds,
-        **more,
-    }
-
-
 def test_other_hardwares_entries_are_kept(tmp_path: Path) -> None:
+    def entry(name: str, device: str = "cpu", **more: int) -> dict[str, Any]:
+        return {"hardware": {"device": device, "name": name, "cores": 2}, **more}
+
     path = tmp_path / "benchmark.json"
     save_entry(entry("A processor", round=1), path)
     save_entry(entry("A GPU", device="cuda"), path)
     save_entry(entry("A processor", round=2), path)
     assert list(read_json(path)) == ["A processor, 2 cores", "A GPU"]
     assert read_json(path)["A processor, 2 cores"]["round"] == 2
-
-
-def test_the_table_shows_medians_and_ranges() -> None:
-    console = Console(record=True, width=100)
-    console.print(table(entry("A processor")))
-    text = console.export_text()
-    assert "ratio_to_tutorial" in text
-    assert "1.50 – 2.50" in text
-    assert "700 MiB" in text
 
 
 @pytest.mark.slow
@@ -83,3 +64,4 @@ def test_a_small_benchmark(study: Study, images: torch.Tensor) -> None:
     assert measured["sizes"] == []
     assert measured["mib_per_run"] is None
     assert measured["engine"]["peak_mib"] > measured["tutorial"]["peak_mib"] > 50
+    assert table(measured).row_count == 5

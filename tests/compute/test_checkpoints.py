@@ -125,7 +125,7 @@ def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not path.exists()
 
 
-def test_a_resumed_run_was_declared_when_it_began(tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_its_origin(tmp_path: Path) -> None:
     CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(1)}))
     resumed = CheckpointFile(
         tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "preregistration": "later"}
@@ -172,7 +172,7 @@ def begun(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytes
     return tmp_path / "store"
 
 
-def test_an_interrupted_variant_takes_up_what_was_begun(
+def test_an_interrupted_variant_continues_its_runs(
     study: Study, images: torch.Tensor, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_runs(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")

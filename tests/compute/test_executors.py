@@ -83,7 +83,7 @@ def test_workers_are_cores_unless_told() -> None:
     assert local_executor(compute(workers=3)).workers == 3
 
 
-def test_beside_a_cluster_this_machine_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_beside_a_cluster_uses_what_this_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine that scores needs no workers and GPUs that a cluster was asked for."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     executor = local_executor(compute(engine="ray", device="cuda", workers=1000))

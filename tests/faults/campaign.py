@@ -54,7 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if not config.option.campaign:
+    if not config.option.campaign or config.option.collectonly:
         return
     rows = [_row(fault, endings) for fault, endings in config.stash[ENDINGS].items()]
     write_json(config.option.campaign, rows)

@@ -17,7 +17,10 @@ from hostile import PARAMS, as_yaml, check_idx, study_of
 pytestmark = pytest.mark.slow
 
 TIMES = int(os.environ.get("FUZZ", "1"))
-FEW = {**PARAMS, "variants": {name: PARAMS["variants"][name] for name in ("non_saturating", "minimax_sgd", "wgan_gp")}}
+FEW = PARAMS | {
+    "variants": {name: PARAMS["variants"][name] for name in ("non_saturating", "minimax_sgd", "wgan_gp")},
+    "compare": PARAMS["compare"] | {"hypotheses": [], "controls": []},
+}
 LUMPS = [
     *(bytes([byte]) for byte in range(256)),
     *(b"!!", b"!!int ", b"!!binary ", b"!!set ", b"&a ", b"*a", b"<<: ", b"? ", b"- ", b": ", b"---\n", b"%YAML 1.1\n"),

@@ -41,14 +41,14 @@ def test_a_stage_depends_on_its_own_script() -> None:
         assert f"stages/{name}.py" in stage["deps"]
 
 
-def test_what_is_scored_or_trained_depends_on_the_room_that_is_watched() -> None:
+def test_a_stage_depends_on_the_rooms_that_it_watches() -> None:
     """A stage checks that its rooms don't change while it runs; they must be rooms that DVC compares, too."""
     ground = {"gan/images.py", "gan/seeding.py"}
     for stage, room in (("train", "gan/training"), ("evaluate", "gan/evaluation")):
         assert {room, *ground} <= set(STAGES[stage]["deps"])
 
 
-def test_every_parameter_is_some_stages() -> None:
+def test_every_parameter_of_a_result_is_a_dependency() -> None:
     """Editing a parameter that decides a result runs the stages that depend on it."""
     params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
     listed = {name.replace("${key}", "*") for stage in STAGES.values() for name in stage.get("params", [])}
@@ -80,7 +80,7 @@ def test_stages_are_counted_in_the_order_in_which_they_run() -> None:
 
 @pytest.mark.published
 @pytest.mark.usefixtures("study")
-def test_the_published_results_are_this_codes() -> None:
+def test_the_published_results_belong_to_this_code() -> None:
     """DVC has nothing to do, although the files that git doesn't keep may be missing."""
     command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -90,7 +90,7 @@ def test_the_published_results_are_this_codes() -> None:
 
 
 @pytest.mark.published
-def test_the_published_classifier_is_good_enough_to_judge() -> None:
+def test_the_published_classifier_is_accurate_enough() -> None:
     record = read_json(ROOT / "models/classifiers.json")
     assert len(record["accuracy"]) == 3
     assert min(record["accuracy"].values()) >= 0.985

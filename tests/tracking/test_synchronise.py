@@ -133,10 +133,6 @@ def ids(runs: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: run["id"] for name, run in runs.items()}
 
 
-def without_ids(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: {key: value for key, value in run.items() if key != "id"} for name, run in runs.items()}
-
-
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
     """A study of three runs, one of them failed, shown in a store of its own."""
@@ -203,16 +199,6 @@ def test_second_synchronisation_changes_nothing(embedded):
 
     assert synchronise(embedded.study, [], embedded.root) == Changes(logged=0, superseded=0, unchanged=3)
     assert shown(embedded.client, "embedded") == before
-
-
-def test_a_lost_store_is_rebuilt_from_the_files(embedded, tmp_path):
-    shutil.copytree(embedded.root / "reports", tmp_path / "reports")
-
-    synchronise(embedded.study, [], tmp_path)
-
-    rebuilt = shown(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), "embedded")
-    assert without_ids(rebuilt) == without_ids(shown(embedded.client, "embedded"))
-    assert (tmp_path / "mlartifacts").is_dir()
 
 
 def test_an_evaluation_completes_a_trained_run(client, tmp_path):
@@ -493,18 +479,3 @@ def test_slowness_counts_where_it_is_more_than_usual(tmp_path):
     record = read_json(path)
     write_json(path, {**record, "run": "another"})
     assert TimeBudget(60, path).left == 60
-
-
-@pytest.mark.slow
-def test_processes_that_find_no_store_together_show_each_run_once(project):
-    study = load_study()
-    variant, seeds = next(iter(study.variants)), list(study.baseline.seeds)[:2]
-    train(project, variant, seeds)
-    arguments = [sys.executable, "-m", "gan.tracking"]
-    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
-    for process in processes:
-        process.communicate()
-
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    runs = shown(MlflowClient(f"sqlite:///{project}/mlflow.db"), study.tracking.experiment)
-    assert runs.keys() == {f"{variant}/seed-{seed}" for seed in seeds}
