@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Callable
@@ -57,6 +58,8 @@ def _as_a_process_starts() -> None:
     """With one thread, as workers have; training sets flags for its whole process, which must not outlive the test."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
+    # A job in the background of a script ignores Ctrl-C, and so would every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
