@@ -83,13 +83,11 @@ def test_ctrl_c_is_told_once(published: Path, tmp_path: Path) -> None:
     (tmp_path / "dvc.py").write_text(PIPELINE)
     command = [sys.executable, "-c", COMMAND, str(tmp_path / "dvc.py"), STAGE]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "working\n"
-    os.killpg(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, env=environment, **options) as process:
+        assert process.stdout.readline() == "working\n"
+        os.killpg(process.pid, signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
     assert printed == "error: interrupted: `make study` goes on from here\n"
     assert process.returncode == 130
 
