@@ -17,7 +17,7 @@ from gan.evaluation.classifier import (
     train_classifiers,
 )
 from gan.images import load, scale
-from gan.study.schema import Classify, Data
+from gan.study.schema import Classify
 
 SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
 
@@ -25,7 +25,7 @@ SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    download(Data(name="digits", timeout_seconds=1.0, mirrors={}), folder)
+    download("digits", (), 1.0, folder)
     return folder
 
 

@@ -6,8 +6,7 @@ import pytest
 from reporting.building import CONTROLS, FAILURES, LEVELS, STUDIED, change, make_study, write_inputs
 
 from gan.errors import StudyError
-from gan.reporting import results
-from gan.reporting.results import Results, measured
+from gan.reporting.results import Results
 
 FILES = (
     "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
@@ -60,30 +59,3 @@ def test_named_variants_are_followed_through_training_and_without_any_all(tmp_pa
     study = make_study(["cewl", "softer"], seeds=2)
     write_inputs(tmp_path, study)
     assert Results.read(study, tmp_path).followed == ["cewl", "softer"]
-
-
-def test_of_very_many_variants_those_that_are_named_or_lead_are_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "DRAWN_AT_MOST", 5)
-    names = [*LEVELS, *(f"softer-{number}" for number in range(6))]
-    study = make_study(names, seeds=2)
-    write_inputs(tmp_path, study, levels={**LEVELS, "softer-4": 1.0, "softer-1": 2.0})
-    read = Results.read(study, tmp_path)
-    assert read.drawn(names) == [*LEVELS, "softer-1", "softer-4"]
-    assert read.omitted == {"softer-0", "softer-2", "softer-3", "softer-5"}
-
-
-def test_late_runs_are_counted(tmp_path: Path) -> None:
-    study = make_study(seeds=2)
-    write_inputs(tmp_path, study, late=["cewl"])
-    assert Results.read(study, tmp_path).late_runs == {"cewl": 2}
-    change(tmp_path / "reports/comparison.json", preregistration=None)
-    assert Results.read(study, tmp_path).late_runs == {}
-
-
-def test_a_ratio_is_of_survivors_or_else_of_all_scored_runs() -> None:
-    every_run = {"ratio": 2.0, "low": 1.0, "high": 3.0}
-    contrast = {"ratio": 0.5, "low": 0.4, "high": 0.6, "scored_ratio": every_run}
-    assert measured(contrast) is contrast
-    assert measured(contrast | {"ratio": None}) is every_run
