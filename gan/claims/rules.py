@@ -7,17 +7,18 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from scipy import stats
 
 from gan.claims.evidence import Evidence, UntestedError
 from gan.formatting import joined, percent, span
 from gan.formatting import share as in_percent
+from gan.records.claims import Numbers
+from gan.records.comparison import Contrast
 from gan.stats.inference import share_estimate
 
 Verdict: TypeAlias = Literal["supported", "refuted", "undecided"]
-Numbers: TypeAlias = dict[str, float | int | str | bool | None]
 
 VANILLA = ("minimax", "non_saturating", "cewl")
 NON_BCE = ("lsgan", "wgan", "wgan_gp", "hinge")
@@ -100,10 +101,10 @@ def stronger_early(evidence: Evidence, sure: float) -> Finding:
 
 def stability(evidence: Evidence, survivors: int) -> Finding:
     contrast = evidence.contrast("non_saturating", "minimax")
-    failures, alpha = contrast["failures"], evidence.comparison["alpha"]
-    failed, of_minimax, p = failures["variant"], failures["against"], failures["p"]
+    failures, alpha = contrast.failures, evidence.comparison.alpha
+    failed, of_minimax, p = failures.variant, failures.against, failures.p
     numbers: Numbers = {"failed_non_saturating": failed, "failed_minimax": of_minimax, "mcnemar_p": p}
-    sentence = f"Of {contrast['n']['variant']} seeds {failed} failed with non_saturating and {of_minimax} with minimax"
+    sentence = f"Of {contrast.n.variant} seeds {failed} failed with non_saturating and {of_minimax} with minimax"
     if p <= alpha:
         return Finding(
             decide(failed < of_minimax, failed > of_minimax), f"{sentence} (exact McNemar test, p = {p:.2g}).", numbers
@@ -165,11 +166,11 @@ def label_zero(evidence: Evidence) -> Finding:
     runs = evidence.runs("bce_label_zero")
     failed = int(runs["failed"].sum())
     contrast = evidence.contrast("bce_label_zero", "non_saturating")
-    worse = failed == len(runs) or contrast["verdict"] == "refuted"
+    worse = failed == len(runs) or contrast.verdict == "refuted"
     opposite = (
         "BCE with label 0 is minus minimax's generator loss, so its gradient points the other way at every logit."
     )
-    ratio = contrast["scored_ratio"]["ratio"]
+    ratio = contrast.scored_ratio.ratio
     return Finding(
         decide(not negative and not worse, negative and worse),
         f"{stated(opposite, negative)} Trained so, {failed} of {len(runs)} runs fail.",
@@ -208,7 +209,7 @@ def large_where_sure(evidence: Evidence) -> Finding:
 def recipe_works(evidence: Evidence, digits: int, precision: float, share: float) -> Finding:
     runs = evidence.runs("non_saturating")
     working = int((~runs["failed"] & (runs["digits"] >= digits) & (runs["precision"] >= precision)).sum())
-    confidence = 1 - evidence.comparison["alpha"]
+    confidence = 1 - evidence.comparison.alpha
     estimate = share_estimate(working, len(runs), confidence)
     recall = float(runs["recall"].mean())
     return Finding(
@@ -315,8 +316,8 @@ def reconstruction_rule(variant: str, *, against: str, adversarial: bool) -> Rul
 
 def feature_matching(evidence: Evidence) -> Finding:
     contrast = evidence.contrast("feature_matching", "non_saturating")
-    verdict = decide(contrast["verdict"] == "refuted", contrast["verdict"] == "supported")
-    return Finding(verdict, contrast["reason"], _contrast_numbers(contrast))
+    verdict = decide(contrast.verdict == "refuted", contrast.verdict == "supported")
+    return Finding(verdict, contrast.reason, _contrast_numbers(contrast))
 
 
 def one_value_function(evidence: Evidence) -> Finding:
@@ -334,9 +335,9 @@ def one_value_function(evidence: Evidence) -> Finding:
 def better_than_the_original(evidence: Evidence) -> Finding:
     contrast, twin = evidence.contrast("cewl", "minimax"), evidence.contrast("cewl", "non_saturating")
     return Finding(
-        decide(contrast["verdict"] == "supported", contrast["verdict"] == "refuted"),
-        f"{contrast['reason']} Beside the non-saturating form of the same paper: {twin['reason']}",
-        {**_contrast_numbers(contrast), "equivalence_to_non_saturating": twin["verdict"]},
+        decide(contrast.verdict == "supported", contrast.verdict == "refuted"),
+        f"{contrast.reason} Beside the non-saturating form of the same paper: {twin.reason}",
+        {**_contrast_numbers(contrast), "equivalence_to_non_saturating": twin.verdict},
     )
 
 
@@ -344,16 +345,16 @@ def other_losses(evidence: Evidence) -> Finding:
     contrasts = {variant: evidence.contrast(variant, "non_saturating") for variant in NON_BCE}
     numbers: Numbers = {}
     for variant, contrast in contrasts.items():
-        numbers |= {f"{variant}.ratio": contrast["ratio"], f"{variant}.failed": contrast["failures"]["variant"]}
-    better = [variant for variant, contrast in contrasts.items() if contrast["verdict"] == "supported"]
+        numbers |= {f"{variant}.ratio": contrast.ratio, f"{variant}.failed": contrast.failures.variant}
+    better = [variant for variant, contrast in contrasts.items() if contrast.verdict == "supported"]
     all_failed = all(evidence.runs(variant)["failed"].all() for variant in NON_BCE)
     sentence = f"Better than non-saturating: {', '.join(better)}." if better else "None is better than non-saturating."
     return Finding(decide(bool(better), all_failed), sentence, numbers)
 
 
-def _contrast_numbers(contrast: dict[str, Any]) -> Numbers:
-    numbers: Numbers = {name: contrast[name] for name in ("ratio", "low", "high", "p_adjusted")}
-    return {**numbers, "runs": contrast["n"]["variant"], "contrast": contrast["id"]}
+def _contrast_numbers(contrast: Contrast) -> Numbers:
+    numbers: Numbers = {"ratio": contrast.ratio, "low": contrast.low, "high": contrast.high}
+    return numbers | {"p_adjusted": contrast.p_adjusted, "runs": contrast.n.variant, "contrast": contrast.id}
 
 
 RULES: dict[str, Rule] = {

@@ -16,7 +16,9 @@ from gan.claims.evidence import Evidence
 from gan.claims.identities import identities
 from gan.claims.ledger import ledger
 from gan.claims.rules import RULES
-from gan.files import read_json
+from gan.records.claims import ClaimEntry
+from gan.records.comparison import Comparison, Contrast, Counts, Failures, Ratio
+from gan.records.reading import read
 from gan.study import preregistration
 from gan.study.preregistration import claims
 from gan.study.schema import Study
@@ -26,13 +28,13 @@ CLAIMS = claims()
 THRESHOLDS = [(name, threshold) for name, claim in CLAIMS.items() for threshold in claim.thresholds]
 
 
-def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] = (0, 0), p: float = 1.0) -> dict:
-    return {
-        "id": f"{variant}/{against}", "variant": variant, "against": against, "verdict": verdict, "reason": "A reason.",
-        "ratio": 0.8, "low": 0.7, "high": 0.9, "p_adjusted": 0.01, "n": {"variant": 8, "against": 8},
-        "scored_ratio": {"ratio": 0.8, "low": 0.7, "high": 0.9},
-        "failures": {"variant": failed[0], "against": failed[1], "p": p},
-    }  # fmt: skip
+def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] = (0, 0), p: float = 1.0) -> Contrast:
+    return Contrast(
+        id=f"{variant}/{against}", family="declared", kind="superiority", paired=True, variant=variant, against=against,
+        text="", epoch=20, n=Counts(8, 8), failures=Failures(*failed, alone=Counts(*failed), p=p),
+        ratio=0.8, low=0.7, high=0.9, scored_ratio=Ratio(0.8, 0.7, 0.9), p=0.01, p_adjusted=0.01, p_difference=None,
+        p_difference_adjusted=None, hedges_g=-1.0, improvement=0.9, verdict=verdict, reason="A reason.",
+    )  # fmt: skip
 
 
 def runs(variant: str, **columns: Any) -> pd.DataFrame:
@@ -88,10 +90,9 @@ def evidence() -> Evidence:
                 "milliseconds": {"frozen": 1.0, "not_frozen": 1.2},
             },
         },
-        comparison={
-            "alpha": 0.05,
-            "collapse": 2,
-            "contrasts": [
+        comparison=Comparison(
+            metric="fid", alpha=0.05, margin=1.1, collapse=2, preregistration=None, standings=[], untested=[],
+            contrasts=[
                 contrast("non_saturating", "minimax", "supported", failed=(0, 8), p=2 / 2**8),
                 contrast("cewl", "minimax", "supported"),
                 contrast("cewl", "non_saturating", "supported"),
@@ -99,7 +100,7 @@ def evidence() -> Evidence:
                 contrast("feature_matching", "non_saturating", "supported"),
                 *(contrast(name, "non_saturating", "supported") for name in ("lsgan", "wgan", "wgan_gp", "hinge")),
             ],
-        },
+        ),
         floor={"output_variance": 0.4, "mean_distance": 0.4},
         metrics=pd.concat([
             minimax,
@@ -119,7 +120,7 @@ REFUTED = {"V6", "T1", "Q2", "Q5", "Q7"}
 
 
 def verdict(evidence: Evidence, claim: str) -> str:
-    return ledger(evidence)[claim]["verdict"]
+    return ledger(evidence)[claim].verdict
 
 
 def test_every_claim_has_its_rule_and_its_test() -> None:
@@ -128,9 +129,9 @@ def test_every_claim_has_its_rule_and_its_test() -> None:
 
 def test_expectations_give_the_expected_verdicts(evidence: Evidence) -> None:
     found = ledger(evidence)
-    assert {name for name, entry in found.items() if entry["verdict"] == "refuted"} == REFUTED
-    assert {entry["verdict"] for name, entry in found.items() if name not in REFUTED} == {"supported"}
-    assert all(entry["numbers"] and entry["reason"] for entry in found.values())
+    assert {name for name, entry in found.items() if entry.verdict == "refuted"} == REFUTED
+    assert {entry.verdict for name, entry in found.items() if name not in REFUTED} == {"supported"}
+    assert all(entry.numbers and entry.reason for entry in found.values())
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,10 @@ def test_a_discriminators_task_decides(evidence: Evidence) -> None:
     assert verdict(mixed, "V7") == "undecided"
 
 
-def replaced(evidence: Evidence, *contrasts: dict[str, Any]) -> Evidence:
-    pairs = {(each["variant"], each["against"]) for each in contrasts}
-    kept = [c for c in evidence.comparison["contrasts"] if (c["variant"], c["against"]) not in pairs]
-    return replace(evidence, comparison={**evidence.comparison, "contrasts": [*kept, *contrasts]})
+def replaced(evidence: Evidence, *contrasts: Contrast) -> Evidence:
+    pairs = {(each.variant, each.against) for each in contrasts}
+    kept = [c for c in evidence.comparison.contrasts if (c.variant, c.against) not in pairs]
+    return replace(evidence, comparison=replace(evidence.comparison, contrasts=[*kept, *contrasts]))
 
 
 def scored(evidence: Evidence, variant: str, **columns: Any) -> Evidence:
@@ -250,7 +251,7 @@ def test_measurements_decide(evidence: Evidence) -> None:
 
 
 def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:
-    without = replace(evidence, comparison={**evidence.comparison, "collapse": 0})
+    without = replace(evidence, comparison=replace(evidence.comparison, collapse=0))
     assert not without.runs("minimax")["failed"].any()
     assert verdict(without, "T2") == "refuted"
 
@@ -258,8 +259,8 @@ def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:
 def test_what_a_study_lacks_is_undecided_and_told(evidence: Evidence) -> None:
     without = replace(evidence, metrics=evidence.metrics[evidence.metrics["variant"] != "vae"])
     entry = ledger(without)["Q4"]
-    assert (entry["verdict"], entry["numbers"]) == ("undecided", {})
-    assert entry["reason"] == "Not tested: this study has no variant vae."
+    assert (entry.verdict, entry.numbers) == ("undecided", {})
+    assert entry.reason == "Not tested: this study has no variant vae."
 
 
 @pytest.fixture
@@ -339,9 +340,9 @@ def test_a_changed_threshold_changes_the_verdict(
 
 @pytest.mark.published
 def test_the_published_ledger_belongs_to_the_rules() -> None:
-    published = read_json(ROOT / "reports/claims.json")
+    published = read(dict[str, ClaimEntry], ROOT / "reports/claims.json")
     for name, claim in CLAIMS.items():
-        stated = {"kind": claim.kind, "text": claim.text, "rule": claim.stated, "figure": claim.figure}
-        assert {key: published[name].get(key) for key in stated} == stated
-        assert published[name]["verdict"] in ("supported", "refuted", "undecided")
-        assert not published[name]["reason"].startswith("Not tested")
+        entry = published[name]
+        stated = (claim.kind, claim.text, claim.stated, claim.figure)
+        assert (entry.kind, entry.text, entry.rule, entry.figure) == stated
+        assert not entry.reason.startswith("Not tested")

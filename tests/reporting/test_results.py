@@ -1,11 +1,13 @@
 """Results are those of the study's variants, each file is needed, and what is derived follows from the files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from reporting.building import CONTROLS, FAILURES, LEVELS, STUDIED, change, make_study, write_inputs
 
 from gan.errors import StudyError
+from gan.records.comparison import Ratio, Retest
 from gan.reporting import results
 from gan.reporting.results import Results, measured
 
@@ -83,7 +85,7 @@ def test_late_runs_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_ratio_is_of_survivors_or_else_of_all_scored_runs() -> None:
-    every_run = {"ratio": 2.0, "low": 1.0, "high": 3.0}
-    contrast = {"ratio": 0.5, "low": 0.4, "high": 0.6, "scored_ratio": every_run}
-    assert measured(contrast) is contrast
-    assert measured(contrast | {"ratio": None}) is every_run
+    every_run = Ratio(2.0, 1.0, 3.0)
+    retest = Retest("H1", 0.5, 0.4, 0.6, every_run, p_adjusted=0.01, verdict="supported", agree=True)
+    assert measured(retest) is retest
+    assert measured(replace(retest, ratio=None)) is every_run

@@ -3,11 +3,14 @@
 import json
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
+from gan.records.comparison import Comparison
 from gan.stats.comparison import compare
 from gan.study.schema import Compare, Control, Hypothesis
 
@@ -80,11 +83,12 @@ def study_table(n: int = SEEDS) -> pd.DataFrame:
 
 
 def compared(metrics: pd.DataFrame | Sequence[pd.DataFrame], *arguments: Any, **changes: Any) -> dict[str, Any]:
-    """The comparison by `rules`, the same after a journey through JSON."""
+    """The comparison by `rules` as its JSON file has it, which reads as the same comparison."""
     metrics = metrics if isinstance(metrics, pd.DataFrame) else pd.concat(metrics)
     comparison = compare(metrics, rules(*arguments, **changes))
-    assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
-    return comparison
+    content = json.dumps(comparison, allow_nan=False, default=asdict)
+    assert TypeAdapter(Comparison).validate_json(content) == comparison
+    return json.loads(content)
 
 
 def declared(tables: Sequence[pd.DataFrame], kind: str = "superiority") -> dict[str, Any]:

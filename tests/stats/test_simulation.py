@@ -92,8 +92,8 @@ def test_what_is_simulated_is_what_is_published(study: Study) -> None:
         )
         for name, epochs in drawn.items()
     ]
-    contrasts = compare(pd.concat(tables), study.compare)["contrasts"]
-    published = [(each["id"], each["verdict"]) for each in contrasts if each["family"] != "exploratory"]
+    contrasts = compare(pd.concat(tables), study.compare).contrasts
+    published = [(each.id, each.verdict) for each in contrasts if each.family != "exploratory"]
     assert published == [(each.hypothesis.id, verdict(each)) for each in decide(drawn, study.compare)]
 
 
