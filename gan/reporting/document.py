@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan import files, formatting
 from gan.records.claims import ClaimEntry
 from gan.records.comparison import Comparison, Contrast, Retest
+from gan.records.training import Hardware, Training
 from gan.reporting import sentences
 from gan.reporting.drawing import palette
 from gan.reporting.figures import draw
@@ -88,14 +89,14 @@ def context(results: Results) -> dict[str, Any]:
         "failing": {name: last for name, last in last_summaries(comparison).items() if last[1].failed},
         "diverged": metrics[metrics["status"] == "failed"].drop_duplicates(["variant", "seed"]).to_dict("records"),
         "late": formatting.joined([f"{count} of {name}" for name, count in results.late_runs.items()]),
-        "runs": sum(len(record["runs"]) for record in training.values()),
+        "runs": sum(len(record.runs) for record in training.values()),
         "baseline": baseline,
         "training": training,
         "environments": environments,
         "environment_numbers": environment_numbers,
         "benchmark": results.benchmark,
         "differences": {
-            name: {key: value for key, value in flatten(record["parameters"]).items() if baseline.get(key) != value}
+            name: {key: value for key, value in flatten(record.parameters).items() if baseline.get(key) != value}
             for name, record in training.items()
         },
         "classifiers": results.classifiers,
@@ -216,12 +217,21 @@ def sizes(results: Results) -> list[dict[str, Any]]:
     return [{"name": name, **rows[name]} for name in ("training images", *standing.ranking) if name in rows]
 
 
-def training_environments(training: Mapping[str, Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+@dataclass(frozen=True)
+class Environment:
+    """What runs were trained with, and the checksum of the code."""
+
+    hardware: Hardware
+    versions: dict[str, str]
+    code: str
+
+
+def training_environments(training: Mapping[str, Training]) -> tuple[list[Environment], dict[str, int]]:
     """The machines, versions and code that runs were trained with, and the number of each variant's, from 1 on."""
-    environments: list[dict[str, Any]] = []
+    environments: list[Environment] = []
     numbers = {}
     for name, record in training.items():
-        environment = {key: record[key] for key in ("hardware", "versions")} | {"code": record["checksums"]["code"]}
+        environment = Environment(record.hardware, record.versions, record.checksums.code)
         if environment not in environments:
             environments.append(environment)
         numbers[name] = 1 + environments.index(environment)
@@ -251,12 +261,12 @@ def embed(path: Path) -> str:
 
 def _environment(
     autoescape: bool = False, finalize: Callable[[object], object] | None = None, **names: Any
-) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gan.reporting"),
+) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gan.reporting"),
         autoescape=autoescape,
         finalize=finalize,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

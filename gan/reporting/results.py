@@ -13,6 +13,7 @@ from gan.files import read_json
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison, Contrast, Ratio, Retest, Summary
 from gan.records.reading import read
+from gan.records.training import Training
 from gan.study.schema import Study
 
 HISTORY = (
@@ -43,7 +44,7 @@ class Results:
     floor: dict[str, Any]
     benchmark: dict[str, dict[str, Any]]
     classifiers: dict[str, Any]
-    training: dict[str, dict[str, Any]]
+    training: dict[str, Training]
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
     history: pd.DataFrame
@@ -78,7 +79,7 @@ class Results:
             identities=read(list[Identity], existing(reports / "identities.json")),
             **{name: _json(reports / f"{name}.json") for name in records},
             classifiers=_json(root / "models" / "classifiers.json"),
-            training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
+            training={name: read(Training, existing(reports / "training" / f"{name}.json")) for name in study.variants},
             metrics=metrics.assign(collapsed=collapsed(metrics, comparison.collapse)),
             snapshots=snapshots.merge(failed, how="left"),
             history=history.merge(failed, how="left"),
@@ -106,7 +107,7 @@ class Results:
         """How many runs of a variant were trained under another preregistration than the comparison's, if any were."""
         preregistration = self.comparison.preregistration
         counts = {
-            name: sum(run["preregistration"] != preregistration for run in record["runs"])
+            name: sum(run.preregistration != preregistration for run in record.runs)
             for name, record in self.training.items()
         }
         return {name: count for name, count in counts.items() if count and preregistration}
