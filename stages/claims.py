@@ -9,6 +9,7 @@ from gan.claims.ledger import ledger
 from gan.compute.tables import read_tables
 from gan.files import read_json, write_json
 from gan.records.comparison import Comparison
+from gan.records.mechanism import Mechanism
 from gan.records.reading import read
 from gan.study.loading import load_study
 
@@ -17,7 +18,7 @@ def main() -> None:
     study, reports = load_study(), Path("reports")
     evidence = Evidence(
         identities(),
-        mechanism=read_json(reports / "mechanism.json"),
+        mechanism=read(Mechanism, reports / "mechanism.json"),
         comparison=read(Comparison, reports / "comparison.json"),
         floor=read_json(reports / "floor.json"),
         metrics=read_tables(reports / "metrics", study.variants),

@@ -8,6 +8,7 @@ import pandas as pd
 from gan.compute.tables import collapsed
 from gan.records.claims import Identity
 from gan.records.comparison import Comparison, Contrast
+from gan.records.mechanism import Mechanism, Step
 
 
 class UntestedError(Exception):
@@ -22,7 +23,7 @@ class Evidence:
     """
 
     identities: dict[str, Identity]
-    mechanism: dict[str, Any]
+    mechanism: Mechanism
     comparison: Comparison
     floor: dict[str, Any]
     metrics: pd.DataFrame
@@ -59,15 +60,15 @@ class Evidence:
                 return contrast
         raise UntestedError(f"contrast of {variant} with {against}")
 
-    def fresh_discriminators(self, loss: str, epoch: int | None = None) -> dict[tuple[int, int], list[dict[str, Any]]]:
+    def fresh_discriminators(self, loss: str, epoch: int | None = None) -> dict[tuple[int, int], list[Step]]:
         """The steps of new discriminators under `loss`, by the seed and the age in epochs of the frozen generator.
 
         With `epoch`, those against generators of that age alone. UntestedError if there are none.
         """
-        discriminators: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for row in self.mechanism["fresh_discriminator"]:
-            if row["loss"] == loss and epoch in (None, row["epoch"]):
-                discriminators.setdefault((row["seed"], row["epoch"]), []).append(row)
+        discriminators: dict[tuple[int, int], list[Step]] = {}
+        for row in self.mechanism.fresh_discriminator:
+            if row.loss == loss and epoch in (None, row.epoch):
+                discriminators.setdefault((row.seed, row.epoch), []).append(row)
         if not discriminators:
             raise UntestedError("fresh discriminators")
         return discriminators

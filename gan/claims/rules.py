@@ -6,7 +6,7 @@ A rule's numbers come from the claim's thresholds, as keyword arguments of the s
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from scipy import stats
@@ -16,6 +16,7 @@ from gan.formatting import joined, percent, span
 from gan.formatting import share as in_percent
 from gan.records.claims import Numbers
 from gan.records.comparison import Contrast
+from gan.records.mechanism import Step
 from gan.stats.inference import share_estimate
 
 Verdict: TypeAlias = Literal["supported", "refuted", "undecided"]
@@ -59,7 +60,7 @@ def identity_rule(supporting: Sequence[str], statement: str, refuting: Sequence[
 def saturation(evidence: Evidence, fall: float) -> Finding:
     identity = evidence.holds("V2.gradient", "V2.limit")
     falls = _gradient_changes(evidence, "minimax")
-    last = [steps[-1]["fake_probability"] for steps in evidence.fresh_discriminators("minimax").values()]
+    last = [steps[-1].fake_probability for steps in evidence.fresh_discriminators("minimax").values()]
     vanished = sum(change < fall for change in falls)
     return Finding(
         decide(identity and vanished == len(falls), not identity or vanished == 0),
@@ -73,7 +74,7 @@ def saturation(evidence: Evidence, fall: float) -> Finding:
 def _gradient_changes(evidence: Evidence, loss: str) -> list[float]:
     """Each frozen generator's gradient norm at the end of a new discriminator's epoch, over that at its start."""
     discriminators = evidence.fresh_discriminators(loss).values()
-    return [steps[-1]["gradient_norm"] / steps[0]["gradient_norm"] for steps in discriminators]
+    return [steps[-1].gradient_norm / steps[0].gradient_norm for steps in discriminators]
 
 
 def stronger_early(evidence: Evidence, sure: float) -> Finding:
@@ -82,9 +83,9 @@ def stronger_early(evidence: Evidence, sure: float) -> Finding:
     stronger, ratios = 0, []
     for generator, steps in minimax.items():
         ratios_of_seed = [
-            other["gradient_norm"] / step["gradient_norm"]
+            other.gradient_norm / step.gradient_norm
             for other, step in zip(non_saturating[generator], steps, strict=True)
-            if step["fake_probability"] < sure and step["gradient_norm"] > 0
+            if step.fake_probability < sure and step.gradient_norm > 0
         ]
         stronger += bool(ratios_of_seed) and min(ratios_of_seed) > 1
         ratios += ratios_of_seed
@@ -138,15 +139,15 @@ def harder_task(evidence: Evidence) -> Finding:
     ages = [epoch for _, epoch in discriminators]
     first, last = min(ages), max(ages)
 
-    def means(quantity: str, epoch: int) -> list[float]:
+    def means(quantity: Callable[[Step], float], epoch: int) -> list[float]:
         """Each seed's mean over the kept steps, which lie evenly on a logarithmic axis."""
-        return [statistics.fmean(step[quantity] for step in discriminators[seed, epoch]) for seed in seeds]
+        return [statistics.fmean(map(quantity, discriminators[seed, epoch])) for seed in seeds]
 
     measured = {
-        "loss_first": means("discriminator_loss", first),
-        "loss_last": means("discriminator_loss", last),
-        "accuracy_first": means("accuracy", first),
-        "accuracy_last": means("accuracy", last),
+        "loss_first": means(lambda step: step.discriminator_loss, first),
+        "loss_last": means(lambda step: step.discriminator_loss, last),
+        "accuracy_first": means(lambda step: step.accuracy, first),
+        "accuracy_last": means(lambda step: step.accuracy, last),
     }
     by_seed = list(zip(*measured.values(), strict=True))
     harder = sum(loss > loss_before and hits <= hits_before for loss_before, loss, hits_before, hits in by_seed)
@@ -222,12 +223,12 @@ def recipe_works(evidence: Evidence, digits: int, precision: float, share: float
 
 
 def gradient_flow(evidence: Evidence) -> Finding:
-    flow = evidence.mechanism["gradient_flow"]
+    flow = evidence.mechanism.gradient_flow
     as_claimed = (
-        flow["generator_in_its_step"]
-        and not flow["generator_under_no_grad"]
-        and not flow["generator_behind_detach"]
-        and flow["discriminator_behind_detach"]
+        flow.generator_in_its_step
+        and not flow.generator_under_no_grad
+        and not flow.generator_behind_detach
+        and flow.discriminator_behind_detach
     )
     return Finding(
         decide(as_claimed, not as_claimed),
@@ -235,25 +236,25 @@ def gradient_flow(evidence: Evidence) -> Finding:
         "the discriminator gets its own."
         if as_claimed
         else "Gradients reach other networks than the claim says.",
-        {**flow},
+        asdict(flow),
     )
 
 
 def freezing(evidence: Evidence, saved: float) -> Finding:
-    measured = evidence.mechanism["frozen_discriminator"]
-    same, peak, time = measured["same_weights"], measured["peak_bytes"], measured["milliseconds"]
-    memory_saved = 1 - peak["frozen"] / peak["not_frozen"]
+    measured = evidence.mechanism.frozen_discriminator
+    same, peak, time = measured.same_weights, measured.peak_bytes, measured.milliseconds
+    memory_saved = 1 - peak.frozen / peak.not_frozen
     return Finding(
         decide(same and memory_saved > saved, not same or memory_saved <= 0),
         f"Weights are {'bitwise the same' if same else 'not the same'}; the generator's step needs at "
-        f"most {peak['frozen'] / 2**20:.2f} MiB instead of {peak['not_frozen'] / 2**20:.2f} beside the parameters, and "
-        f"{time['frozen']:.2f} ms instead of {time['not_frozen']:.2f}.",
-        {"same_weights": same, "memory_saved": memory_saved, "time_saved": 1 - time["frozen"] / time["not_frozen"]},
+        f"most {peak.frozen / 2**20:.2f} MiB instead of {peak.not_frozen / 2**20:.2f} beside the parameters, and "
+        f"{time.frozen:.2f} ms instead of {time.not_frozen:.2f}.",
+        {"same_weights": same, "memory_saved": memory_saved, "time_saved": 1 - time.frozen / time.not_frozen},
     )
 
 
 def perfect_generator(evidence: Evidence, close: float, low: float, high: float) -> Finding:
-    probabilities = [row["fake_probability"] for row in evidence.mechanism["perfect_generator"]]
+    probabilities = [row.fake_probability for row in evidence.mechanism.perfect_generator]
     lowest, highest = min(probabilities), max(probabilities)
     epochs = evidence.epochs("non_saturating")
     trained = epochs[epochs["epoch"] == epochs["epoch"].max()]["fake_probability"]

@@ -18,6 +18,7 @@ import pandas as pd
 from gan import files, formatting
 from gan.records.claims import ClaimEntry
 from gan.records.comparison import Comparison, Contrast, Retest
+from gan.records.simulation import Simulation
 from gan.records.training import Hardware, Training
 from gan.reporting import sentences
 from gan.reporting.drawing import palette
@@ -154,21 +155,21 @@ def audit_tables(results: Results) -> dict[str, Any]:
     }
 
 
-def simulation_tables(study: Study, simulation: Mapping[str, Any]) -> dict[str, Any]:
+def simulation_tables(study: Study, simulation: Simulation) -> dict[str, Any]:
     """The simulation study's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
-    scenarios = simulation["scenarios"]
-    powers = {name for scenario in scenarios for name in scenario["power"]}
+    scenarios = simulation.scenarios
+    powers = {name for scenario in scenarios for name in scenario.power}
     return {
-        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario["errors"])),
+        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario.errors)),
         "ids": [each.id for each in (*study.compare.hypotheses, *study.compare.controls) if each.id in powers],
-        "with_errors": [scenario for scenario in scenarios if scenario["errors"]],
-        "with_power": [scenario for scenario in scenarios if scenario["power"]],
-        "without_truth": [scenario for scenario in scenarios if not scenario["errors"] and not scenario["power"]],
+        "with_errors": [scenario for scenario in scenarios if scenario.errors],
+        "with_power": [scenario for scenario in scenarios if scenario.power],
+        "without_truth": [scenario for scenario in scenarios if not scenario.errors and not scenario.power],
         "broken": [
-            f"{kind} in “{scenario['name']}” ({formatting.share(error['rate'], 1)})"
+            f"{kind} in “{scenario.name}” ({formatting.share(error.rate, 1)})"
             for scenario in scenarios
-            for kind, error in scenario["errors"].items()
-            if not error["kept"]
+            for kind, error in scenario.errors.items()
+            if not error.kept
         ],
     }
 

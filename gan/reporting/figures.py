@@ -69,7 +69,7 @@ def _of_scores(results: Results, colours: Mapping[str, str]) -> dict[str, Figure
 
 def _of_losses(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
     figures = {}
-    steps = pd.DataFrame(results.mechanism["fresh_discriminator"])
+    steps = pd.DataFrame(results.mechanism.fresh_discriminator)
     if len(steps):
         figures["fresh"] = fresh(steps, {**palette(list(steps["loss"].unique())), **colours})
     # One colour for all of them, because grey stands for real images.

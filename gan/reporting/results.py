@@ -12,7 +12,9 @@ from gan.errors import StudyError
 from gan.files import read_json
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison, Contrast, Ratio, Retest, Summary
+from gan.records.mechanism import Mechanism
 from gan.records.reading import read
+from gan.records.simulation import Simulation
 from gan.records.training import Training
 from gan.study.schema import Study
 
@@ -39,8 +41,8 @@ class Results:
     claims: dict[str, ClaimEntry]
     identities: list[Identity]
     audit: dict[str, Any]
-    mechanism: dict[str, Any]
-    simulation: dict[str, Any]
+    mechanism: Mechanism
+    simulation: Simulation
     floor: dict[str, Any]
     benchmark: dict[str, dict[str, Any]]
     classifiers: dict[str, Any]
@@ -71,11 +73,13 @@ class Results:
         failed = diverged.rename("failed").reset_index()
         if history.empty:  # then its columns are missing too
             history = history.reindex(columns=list(dict.fromkeys([*history.columns, *HISTORY])))
-        records = ("audit", "mechanism", "simulation", "floor", "benchmark")
+        records = ("audit", "floor", "benchmark")
         return cls(
             study=study,
             comparison=comparison,
             claims=read(dict[str, ClaimEntry], existing(reports / "claims.json")),
+            mechanism=read(Mechanism, existing(reports / "mechanism.json")),
+            simulation=read(Simulation, existing(reports / "simulation.json")),
             identities=read(list[Identity], existing(reports / "identities.json")),
             **{name: _json(reports / f"{name}.json") for name in records},
             classifiers=_json(root / "models" / "classifiers.json"),

@@ -18,6 +18,7 @@ from gan.claims.ledger import ledger
 from gan.claims.rules import RULES
 from gan.records.claims import ClaimEntry
 from gan.records.comparison import Comparison, Contrast, Counts, Failures, Ratio
+from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
 from gan.records.reading import read
 from gan.study import preregistration
 from gan.study.preregistration import claims
@@ -46,17 +47,16 @@ def runs(variant: str, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame([{**typical, "seed": seed, "fid": typical["fid"] * (1 + 0.01 * seed)} for seed in range(8)])
 
 
-def learning(loss: str, seed: int, epoch: int) -> list[dict[str, Any]]:
+def learning(loss: str, seed: int, epoch: int) -> list[Step]:
     """A discriminator that grows sure within three steps, of an early generator more easily."""
-    rows = []
-    for step, probability in enumerate((0.49, 0.1, 1e-4), 1):
-        norm = probability if loss == "minimax" else 1 - probability
-        hard = 0.01 * epoch
-        rows.append({
-            "loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": probability,
-            "gradient_norm": norm, "discriminator_loss": probability + hard, "accuracy": 1 - hard,
-        })  # fmt: skip
-    return rows
+    hard = 0.01 * epoch
+    return [
+        Step(
+            epoch, loss, seed, step, gradient_norm=probability if loss == "minimax" else 1 - probability,
+            fake_probability=probability, discriminator_loss=probability + hard, accuracy=1 - hard,
+        )
+        for step, probability in enumerate((0.49, 0.1, 1e-4), 1)
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -78,18 +78,15 @@ def evidence() -> Evidence:
     ]
     return Evidence(
         identities=IDENTITIES,
-        mechanism={
-            "fresh_discriminator": steps,
-            "perfect_generator": [{"seed": seed, "fake_probability": 0.5} for seed in (0, 1)],
-            "gradient_flow": {
-                "generator_in_its_step": True, "discriminator_in_the_generators_step": True,
-                "generator_under_no_grad": False, "generator_behind_detach": False, "discriminator_behind_detach": True,
-            },
-            "frozen_discriminator": {
-                "same_weights": True, "peak_bytes": {"frozen": 1000, "not_frozen": 2000},
-                "milliseconds": {"frozen": 1.0, "not_frozen": 1.2},
-            },
-        },
+        mechanism=Mechanism(
+            fresh_discriminator=steps,
+            perfect_generator=[PerfectGenerator(seed, 0.5) for seed in (0, 1)],
+            gradient_flow=GradientFlow(
+                generator_in_its_step=True, discriminator_in_the_generators_step=True,
+                generator_under_no_grad=False, generator_behind_detach=False, discriminator_behind_detach=True,
+            ),
+            frozen_discriminator=FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
+        ),
         comparison=Comparison(
             metric="fid", alpha=0.05, margin=1.1, collapse=2, preregistration=None, standings=[], untested=[],
             contrasts=[
@@ -164,27 +161,30 @@ def test_the_identities_that_must_fail_decide_too(evidence: Evidence) -> None:
     assert verdict(everything_holds, "Q1") == "refuted"
 
 
-def rewritten(evidence: Evidence, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Evidence:
+def rewritten(evidence: Evidence, change: Callable[[Step], Step]) -> Evidence:
     """The steps of all fresh discriminators, changed one by one."""
-    steps = [change(row) for row in evidence.mechanism["fresh_discriminator"]]
-    return replace(evidence, mechanism={**evidence.mechanism, "fresh_discriminator": steps})
+    return measured(evidence, fresh_discriminator=list(map(change, evidence.mechanism.fresh_discriminator)))
+
+
+def measured(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, mechanism=replace(evidence.mechanism, **changes))
 
 
 def test_gradients_decide_on_saturation(evidence: Evidence) -> None:
-    level = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0})
+    level = rewritten(evidence, lambda step: replace(step, gradient_norm=1.0))
     assert verdict(level, "V2") == "refuted"
     assert verdict(level, "V3") == "refuted"
-    one = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0} if row["seed"] == 0 else row)
+    one = rewritten(evidence, lambda step: replace(step, gradient_norm=1.0) if step.seed == 0 else step)
     assert verdict(one, "V2") == "undecided"
     assert verdict(one, "V3") == "undecided"
     swapped = {"minimax": "non_saturating", "non_saturating": "minimax"}
-    assert verdict(rewritten(evidence, lambda row: {**row, "loss": swapped[row["loss"]]}), "T3") == "refuted"
+    assert verdict(rewritten(evidence, lambda step: replace(step, loss=swapped[step.loss])), "T3") == "refuted"
 
 
 def test_a_discriminators_task_decides(evidence: Evidence) -> None:
-    easier = rewritten(evidence, lambda row: {**row, "discriminator_loss": 1 / row["epoch"]})
+    easier = rewritten(evidence, lambda step: replace(step, discriminator_loss=1 / step.epoch))
     assert verdict(easier, "V7") == "refuted"
-    mixed = rewritten(evidence, lambda row: {**row, "accuracy": row["epoch"] / 20})
+    mixed = rewritten(evidence, lambda step: replace(step, accuracy=step.epoch / 20))
     assert verdict(mixed, "V7") == "undecided"
 
 
@@ -236,18 +236,17 @@ def test_runs_decide(evidence: Evidence) -> None:
 
 
 def test_measurements_decide(evidence: Evidence) -> None:
-    def mechanism(**changes: Any) -> Evidence:
-        return replace(evidence, mechanism={**evidence.mechanism, **changes})
-
-    perfect = [{"seed": 0, "fake_probability": 0.95}]
-    assert verdict(mechanism(perfect_generator=perfect), "Q2") == "supported"
-    assert verdict(mechanism(perfect_generator=[*perfect, {"seed": 1, "fake_probability": 0.5}]), "Q2") == "undecided"
-    leaking = {**evidence.mechanism["gradient_flow"], "generator_behind_detach": True}
-    assert verdict(mechanism(gradient_flow=leaking), "T5") == "refuted"
-    freezing = evidence.mechanism["frozen_discriminator"]
-    assert verdict(mechanism(frozen_discriminator={**freezing, "same_weights": False}), "T6") == "refuted"
-    costly = {**freezing, "peak_bytes": {"frozen": 2000, "not_frozen": 2000}}
-    assert verdict(mechanism(frozen_discriminator=costly), "T6") == "refuted"
+    perfect = [PerfectGenerator(0, 0.95)]
+    assert verdict(measured(evidence, perfect_generator=perfect), "Q2") == "supported"
+    mixed = [*perfect, PerfectGenerator(1, 0.5)]
+    assert verdict(measured(evidence, perfect_generator=mixed), "Q2") == "undecided"
+    leaking = replace(evidence.mechanism.gradient_flow, generator_behind_detach=True)
+    assert verdict(measured(evidence, gradient_flow=leaking), "T5") == "refuted"
+    freezing = evidence.mechanism.frozen_discriminator
+    moved = replace(freezing, same_weights=False)
+    assert verdict(measured(evidence, frozen_discriminator=moved), "T6") == "refuted"
+    costly = replace(freezing, peak_bytes=Cost(2000, 2000))
+    assert verdict(measured(evidence, frozen_discriminator=costly), "T6") == "refuted"
 
 
 def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:

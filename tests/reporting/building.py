@@ -20,6 +20,8 @@ from gan.compute.executors import InProcessExecutor
 from gan.files import write_json
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison
+from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
+from gan.records.simulation import Simulation
 from gan.reporting import document
 from gan.reporting.results import Results
 from gan.stats import comparison, simulation
@@ -159,11 +161,14 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
     put(root / "reports/identities.json", IDENTITIES)
     put(root / "reports/audit.json", audited())
     put(root / "reports/simulation.json", simulated())
-    put(root / "reports/mechanism.json", {"fresh_discriminator": [
-        {"loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": 0.5 / step,
-         "gradient_norm": 0.5 / step if loss == "minimax" else 1.0, "discriminator_loss": 1 / step, "accuracy": 0.9}
-        for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
-    ]})  # fmt: skip
+    put(root / "reports/mechanism.json", Mechanism(
+        [
+            Step(epoch, loss, seed, step, 0.5 / step if loss == "minimax" else 1.0, 0.5 / step, 1 / step, 0.9)
+            for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
+        ],
+        [PerfectGenerator(0, 0.5)], GradientFlow(True, True, False, False, True),
+        FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
+    ))  # fmt: skip
     put(root / "reports/floor.json", {
         **scores_at(0.31, 10, np.random.default_rng(0)), "kid": -0.00001, "images": 10000,
         "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
@@ -213,7 +218,7 @@ def audited() -> dict:
 
 
 @cache
-def simulated() -> dict:
+def simulated() -> Simulation:
     return simulation.simulation_study(make_study([*LEVELS, "twin"], controls=CONTROLS), InProcessExecutor())
 
 

@@ -204,7 +204,7 @@ def test_optional_parts_are_shown_where_they_are_there(tmp_path):
 def test_without_fresh_discriminators_nothing_points_to_their_figure(tmp_path):
     study = make_study(["cewl"], seeds=1, epochs=1)
     write_inputs(tmp_path, study)
-    put(tmp_path / "reports/mechanism.json", {"fresh_discriminator": []})
+    change(tmp_path / "reports/mechanism.json", fresh_discriminator=[])
     html, markdown = render(tmp_path, study, drawn=True)
     assert not (tmp_path / "reports/figures/fresh.svg").exists()
     assert '"#fresh"' not in html
