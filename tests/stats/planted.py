@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from gan.records.comparison import Comparison
 from gan.stats.comparison import compare
+from gan.stats.scores import Runs
 from gan.study.schema import Compare, Control, Hypothesis
 
 ALPHA, MARGIN = 0.05, 1.1
@@ -65,6 +66,12 @@ def table(
             ],
         }
     )
+
+
+def runs(fid: Collection[float]) -> Runs:
+    """Runs by rising seed; an infinite FID stands for one that diverged."""
+    values = np.array(fid, float)
+    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), np.zeros(len(values), bool))
 
 
 def planted(ratio: float, sd: float, n: int = SEEDS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The whole comparison: rankings, summaries, faulty tables, other classifiers, and what its stage writes."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from stats.planted import (
     hypothesis,
     planted,
     rules,
+    runs,
     study_table,
     table,
 )
@@ -27,15 +28,9 @@ from stats.planted import (
 from gan.errors import StudyError
 from gan.files import read_json
 from gan.stats.comparison import rank, sensitivity
-from gan.stats.scores import Runs
 from gan.study import preregistration
 from gan.study.schema import Study
 from stages.compare import main as stage
-
-
-def runs(fid: Collection[float]) -> Runs:
-    values = np.array(fid, float)
-    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), np.zeros(len(values), bool))
 
 
 def summary(metrics: pd.DataFrame, **changes: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """This study's order and the published one."""
 
 import pytest
-from stats.test_comparison import runs
+from stats.planted import runs
 
 from gan.records.comparison import BothFids, Standing
 from gan.stats.comparison import summary
