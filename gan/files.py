@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -64,8 +65,8 @@ def read_sealed(path: Path) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; ValueError for not-a-number and infinity, which JSON does not have."""
-    write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write `value` as JSON, dataclasses as objects; ValueError for not-a-number and infinity, which JSON lacks."""
+    write(path, json.dumps(value, indent=2, allow_nan=False, default=asdict) + "\n")
 
 
 def read_json(path: Path, *keys: str) -> Any:

@@ -1,9 +1,9 @@
 """Names, numbers and lists in words, the same everywhere."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 MISSING = "–"
 PERCENT = "\N{NO-BREAK SPACE}%"
@@ -51,11 +51,9 @@ def significant(value: SupportsFloat) -> str:
     return f"{float(value) + 0.0:.4g}".replace("-", "−")  # the sum has no -0
 
 
-def interval(bounds: Mapping[str, Any], decimals: int) -> str:
-    """`low` and `high`; a dash where the sample is too small for them."""
-    if bounds["low"] is None:
-        return MISSING
-    return f"{fixed(bounds['low'], decimals)} – {fixed(bounds['high'], decimals)}"
+def interval(low: float | None, high: float | None, decimals: int) -> str:
+    """An interval's ends; a dash where the sample is too small for them."""
+    return MISSING if low is None else f"{fixed(low, decimals)} – {fixed(high, decimals)}"
 
 
 def percent(share: float) -> str:
@@ -100,9 +98,8 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def misfit(entry: Mapping[str, Any]) -> str:
-    """How large the `error` of something is that the audit checked, in terms of its `measure`."""
-    error = entry["error"]
-    if entry.get("measure") == "share of logits":
+def misfit(error: float, measure: str = "relative error") -> str:
+    """How large the error of something is that the audit checked."""
+    if measure == "share of logits":
         return f"{share(error)} of logits"
     return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"

@@ -1,6 +1,6 @@
 """Test the hypotheses over all variants: reports/metrics/ to reports/comparison.json and reports/metrics.json."""
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from gan import errors
@@ -21,11 +21,12 @@ def main() -> None:
     pinned = {name: variant.pinned for name, variant in study.variants.items() if variant.pinned}
     variation = sources_of_variation(metrics, settings.reference, pinned, 1 - settings.alpha)
     comparison = compare(compared, settings, preregistration.checksum(study))
-    comparison |= {
-        "sensitivity": sensitivity(compared, settings),
-        "spread": [asdict(source) for source in variation],
-        "literature": compare_with_published(comparison["standings"][-1]),
-    }
+    comparison = replace(
+        comparison,
+        sensitivity=sensitivity(compared, settings),
+        spread=variation,
+        literature=compare_with_published(comparison.standings[-1]),
+    )
     write_json(reports / "comparison.json", comparison)
     write_json(reports / "metrics.json", last_scores(comparison))
 

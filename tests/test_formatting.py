@@ -39,8 +39,8 @@ def test_numbers_that_are_missing_negative_or_tiny() -> None:
 
 
 def test_misfits_and_counts() -> None:
-    assert [formatting.misfit({"error": error}) for error in (0.0, 3e-11, 2.0)] == ["0", "3e−11", "2"]
-    assert plain(formatting.misfit({"error": 0.25, "measure": "share of logits"})) == "25 % of logits"
+    assert [formatting.misfit(error) for error in (0.0, 3e-11, 2.0)] == ["0", "3e−11", "2"]
+    assert plain(formatting.misfit(0.25, "share of logits")) == "25 % of logits"
     assert [formatting.counted(count, "seed") for count in (1, 3)] == ["1 seed", "3 seeds"]
     assert [formatting.joined(parts) for parts in (["a"], ["a", "b"], ["a", "b", "c"])] == [
         "a",

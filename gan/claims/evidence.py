@@ -5,8 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from gan.claims.identities import Identity
 from gan.compute.tables import collapsed
+from gan.records.claims import Identity
+from gan.records.comparison import Comparison, Contrast
+from gan.records.mechanism import Mechanism, Step
 
 
 class UntestedError(Exception):
@@ -21,8 +23,8 @@ class Evidence:
     """
 
     identities: dict[str, Identity]
-    mechanism: dict[str, Any]
-    comparison: dict[str, Any]
+    mechanism: Mechanism
+    comparison: Comparison
     floor: dict[str, Any]
     metrics: pd.DataFrame
     history: pd.DataFrame
@@ -44,29 +46,29 @@ class Evidence:
         runs = runs[runs["epoch"] == (runs["epoch"].max() if epoch is None else epoch)]
         if runs.empty:
             raise UntestedError(f"variant {variant}" + (f" after {epoch} epochs" if epoch else ""))
-        runs = runs.assign(collapsed=collapsed(runs, self.comparison["collapse"]))
+        runs = runs.assign(collapsed=collapsed(runs, self.comparison.collapse))
         return runs.assign(failed=runs["collapsed"] | (runs["status"] != "finished"))
 
     def epochs(self, variant: str) -> pd.DataFrame:
         """The variant's history, a row per run and epoch."""
         return self.history[self.history["variant"] == variant]
 
-    def contrast(self, variant: str, against: str) -> dict[str, Any]:
+    def contrast(self, variant: str, against: str) -> Contrast:
         """The comparison's contrast of the two; UntestedError if there is none."""
-        for contrast in self.comparison["contrasts"]:
-            if (contrast["variant"], contrast["against"]) == (variant, against):
+        for contrast in self.comparison.contrasts:
+            if (contrast.variant, contrast.against) == (variant, against):
                 return contrast
         raise UntestedError(f"contrast of {variant} with {against}")
 
-    def fresh_discriminators(self, loss: str, epoch: int | None = None) -> dict[tuple[int, int], list[dict[str, Any]]]:
+    def fresh_discriminators(self, loss: str, epoch: int | None = None) -> dict[tuple[int, int], list[Step]]:
         """The steps of new discriminators under `loss`, by the seed and the age in epochs of the frozen generator.
 
         With `epoch`, those against generators of that age alone. UntestedError if there are none.
         """
-        discriminators: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for row in self.mechanism["fresh_discriminator"]:
-            if row["loss"] == loss and epoch in (None, row["epoch"]):
-                discriminators.setdefault((row["seed"], row["epoch"]), []).append(row)
+        discriminators: dict[tuple[int, int], list[Step]] = {}
+        for row in self.mechanism.fresh_discriminator:
+            if row.loss == loss and epoch in (None, row.epoch):
+                discriminators.setdefault((row.seed, row.epoch), []).append(row)
         if not discriminators:
             raise UntestedError("fresh discriminators")
         return discriminators

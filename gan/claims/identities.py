@@ -1,9 +1,8 @@
 """The algebra that the sources' claims rest on, checked in float64."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,29 +10,12 @@ from torch import Tensor, nn
 from gan.audit.equations import EQUATIONS
 from gan.audit.gradients import SAME, as_array, relative_errors
 from gan.formatting import significant
+from gan.records.claims import Identity, Measure
 
 # Literally written, 1 - D rounds above a logit of 15; BCELoss bounds p (1 - p) by 1e-12 and logarithms by -100.
 LOWEST, HIGHEST, STEP = -40.0, 15.0, 0.25
 
-Measure: TypeAlias = Literal["relative error", "share of logits"]
 Measured: TypeAlias = tuple[Measure, float, float]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A statement of the sources, and whether it holds.
-
-    `id` is the claim's. `error` is the largest relative error of what the statement equates, or the share of logits at
-    which an inequality fails. A statement that does not hold refutes what it states; it is no fault of the code.
-    """
-
-    id: str
-    key: str
-    statement: str
-    measure: Measure
-    error: float
-    tolerance: float
-    holds: bool
 
 
 def identities() -> dict[str, Identity]:

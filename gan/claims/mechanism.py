@@ -18,8 +18,10 @@ from gan.compute import store
 from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.images import scale
+from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
 from gan.seeding import random_generator
-from gan.study.schema import Mechanism, Variant
+from gan.study import schema
+from gan.study.schema import Variant
 from gan.training.losses import OBJECTIVES
 from gan.training.networks import Perceptrons, discriminator_architecture
 from gan.training.optimizers import OPTIMIZERS
@@ -30,42 +32,41 @@ KEPT_STEPS = 24  # of a discriminator's training, evenly on a logarithmic axis
 
 
 def measure(
-    variant: Variant, settings: Mechanism, folder: Path, images: Tensor, executor: Executor
-) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
-    """All measurements, fit for JSON; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
+    variant: Variant, settings: schema.Mechanism, folder: Path, images: Tensor, executor: Executor
+) -> Mechanism:
+    """All measurements; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
     tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
     flat = scale(images.flatten(1).to(executor.device))
-    steps: list[dict[str, Any]] = []
+    steps: list[Step] = []
     with progress("mechanism", len(tasks), "discriminators") as on_progress:
         for rows in executor.run(_fresh_discriminator, tasks, (variant, folder, flat), on_progress):
             steps += rows
-    steps.sort(key=lambda row: (row["loss"], row["epoch"], row["seed"], row["step"]))
-    return {
-        "fresh_discriminator": steps,
-        "perfect_generator": [perfect_generator(variant, seed, flat) for seed in settings.seeds],
-        "gradient_flow": gradient_flow(),
-        "frozen_discriminator": frozen_discriminator(variant, settings.steps, flat),
-    }
+    steps.sort(key=lambda row: (row.loss, row.epoch, row.seed, row.step))
+    return Mechanism(
+        fresh_discriminator=steps,
+        perfect_generator=[perfect_generator(variant, seed, flat) for seed in settings.seeds],
+        gradient_flow=gradient_flow(),
+        frozen_discriminator=frozen_discriminator(variant, settings.steps, flat),
+    )
 
 
 def _fresh_discriminator(
     shared: tuple[Variant, Path, Tensor], task: tuple[int, int, str], on_progress: ProgressCallback
-) -> list[dict[str, Any]]:
+) -> list[Step]:
     variant, folder, images = shared
     seed, epoch, loss = task
-    rows = fresh_discriminator(variant, seed, store.load_generator(folder, seed, epoch), images, loss)
+    rows = fresh_discriminator(variant, seed, epoch, store.load_generator(folder, seed, epoch), images, loss)
     on_progress(1)
-    return [{"epoch": epoch, **row} for row in rows]
+    return rows
 
 
 def fresh_discriminator(
-    variant: Variant, seed: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
-) -> list[dict[str, Any]]:
+    variant: Variant, seed: int, epoch: int, generator: dict[str, np.ndarray], images: Tensor, loss: str
+) -> list[Step]:
     """Train a new discriminator for an epoch against a frozen generator (as Arjovsky & Bottou 2017, figure 2).
 
-    A row per kept step: the norm of the gradient that `loss` gives to the generator, the mean of D(G(z)) over
-    the batch it is taken on, the discriminator's loss and its accuracy on the step's images. `images` is
-    `[image, pixel]` in [-1, 1]. A seed's discriminator is trained on the same images in the same way under any `loss`.
+    `epoch` is the generator's age, `images` is `[image, pixel]` in [-1, 1]. A seed's discriminator is trained on the
+    same images in the same way under any `loss`. Some steps are kept, evenly on a logarithmic axis.
     """
     frozen = variant.generator_optimizer.model_copy(update={"lr": 0.0})
     recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": frozen})
@@ -83,13 +84,12 @@ def fresh_discriminator(
     }
     kept = sorted({round(step) for step in np.geomspace(1, steps, KEPT_STEPS)})
     return [
-        {"loss": loss, "seed": seed, "step": step}
-        | {name: values[0, step - 1].item() for name, values in measured.items()}
+        Step(epoch, loss, seed, step, **{name: values[0, step - 1].item() for name, values in measured.items()})
         for step in kept
     ]
 
 
-def perfect_generator(variant: Variant, seed: int, images: Tensor) -> dict[str, float]:
+def perfect_generator(variant: Variant, seed: int, images: Tensor) -> PerfectGenerator:
     """Mean D over real images in the place of generated ones, each seen once: D(G(z)) of a perfect generator.
 
     One half of `images` `[image, pixel]` plays the real images, the other half the generated ones. `fake_probability`
@@ -112,10 +112,10 @@ def perfect_generator(variant: Variant, seed: int, images: Tensor) -> dict[str, 
             target.copy_(part)
         optimizer.step()
     last_quarter = probabilities[-max(1, len(probabilities) // 4) :]
-    return {"seed": seed, "fake_probability": statistics.fmean(last_quarter)}
+    return PerfectGenerator(seed, statistics.fmean(last_quarter))
 
 
-def gradient_flow() -> dict[str, bool]:
+def gradient_flow() -> GradientFlow:
     """Which of the tutorial's networks get a gradient, under `no_grad` and behind `detach` (claim T5)."""
     latents = torch.randn(4, tutorial.LATENT_DIM, generator=random_generator(0, "gradient flow"))
 
@@ -135,16 +135,16 @@ def gradient_flow() -> dict[str, bool]:
     step = reached(lambda generator, discriminator: discriminator(generator(latents)))
     no_grad = reached(without_grad)
     detached = reached(lambda generator, discriminator: discriminator(generator(latents).detach()))
-    return {
-        "generator_in_its_step": step[0],
-        "discriminator_in_the_generators_step": step[1],
-        "generator_under_no_grad": no_grad[0],
-        "generator_behind_detach": detached[0],
-        "discriminator_behind_detach": detached[1],
-    }
+    return GradientFlow(
+        generator_in_its_step=step[0],
+        discriminator_in_the_generators_step=step[1],
+        generator_under_no_grad=no_grad[0],
+        generator_behind_detach=detached[0],
+        discriminator_behind_detach=detached[1],
+    )
 
 
-def frozen_discriminator(variant: Variant, steps: int, images: Tensor) -> dict[str, Any]:
+def frozen_discriminator(variant: Variant, steps: int, images: Tensor) -> FrozenDiscriminator:
     """The generator's step with and without `requires_grad_(False)` on the discriminator (claim T6).
 
     Peak bytes and median milliseconds of the tutorial's step; and whether two runs of this study's engine, frozen and
@@ -169,14 +169,12 @@ def frozen_discriminator(variant: Variant, steps: int, images: Tensor) -> dict[s
             started = time.perf_counter()
             run()
             seconds[frozen].append(time.perf_counter() - started)
-    return {
-        "same_weights": torch.equal(*weights),
-        "peak_bytes": {"frozen": peaks[True], "not_frozen": peaks[False]},
-        "milliseconds": {
-            "frozen": 1e3 * statistics.median(seconds[True]),
-            "not_frozen": 1e3 * statistics.median(seconds[False]),
-        },
-    }
+    milliseconds = {frozen: 1e3 * statistics.median(times) for frozen, times in seconds.items()}
+    return FrozenDiscriminator(
+        same_weights=torch.equal(*weights),
+        peak_bytes=Cost(peaks[True], peaks[False]),
+        milliseconds=Cost(milliseconds[True], milliseconds[False]),
+    )
 
 
 def _tutorial_step(frozen: bool, batch_size: int) -> Callable[[], None]:

@@ -6,18 +6,20 @@ A rule's numbers come from the claim's thresholds, as keyword arguments of the s
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
 
 from scipy import stats
 
 from gan.claims.evidence import Evidence, UntestedError
 from gan.formatting import joined, percent, span
 from gan.formatting import share as in_percent
+from gan.records.claims import Numbers
+from gan.records.comparison import Contrast
+from gan.records.mechanism import Step
 from gan.stats.inference import share_estimate
 
 Verdict: TypeAlias = Literal["supported", "refuted", "undecided"]
-Numbers: TypeAlias = dict[str, float | int | str | bool | None]
 
 VANILLA = ("minimax", "non_saturating", "cewl")
 NON_BCE = ("lsgan", "wgan", "wgan_gp", "hinge")
@@ -58,7 +60,7 @@ def identity_rule(supporting: Sequence[str], statement: str, refuting: Sequence[
 def saturation(evidence: Evidence, fall: float) -> Finding:
     identity = evidence.holds("V2.gradient", "V2.limit")
     falls = _gradient_changes(evidence, "minimax")
-    last = [steps[-1]["fake_probability"] for steps in evidence.fresh_discriminators("minimax").values()]
+    last = [steps[-1].fake_probability for steps in evidence.fresh_discriminators("minimax").values()]
     vanished = sum(change < fall for change in falls)
     return Finding(
         decide(identity and vanished == len(falls), not identity or vanished == 0),
@@ -72,7 +74,7 @@ def saturation(evidence: Evidence, fall: float) -> Finding:
 def _gradient_changes(evidence: Evidence, loss: str) -> list[float]:
     """Each frozen generator's gradient norm at the end of a new discriminator's epoch, over that at its start."""
     discriminators = evidence.fresh_discriminators(loss).values()
-    return [steps[-1]["gradient_norm"] / steps[0]["gradient_norm"] for steps in discriminators]
+    return [steps[-1].gradient_norm / steps[0].gradient_norm for steps in discriminators]
 
 
 def stronger_early(evidence: Evidence, sure: float) -> Finding:
@@ -81,9 +83,9 @@ def stronger_early(evidence: Evidence, sure: float) -> Finding:
     stronger, ratios = 0, []
     for generator, steps in minimax.items():
         ratios_of_seed = [
-            other["gradient_norm"] / step["gradient_norm"]
+            other.gradient_norm / step.gradient_norm
             for other, step in zip(non_saturating[generator], steps, strict=True)
-            if step["fake_probability"] < sure and step["gradient_norm"] > 0
+            if step.fake_probability < sure and step.gradient_norm > 0
         ]
         stronger += bool(ratios_of_seed) and min(ratios_of_seed) > 1
         ratios += ratios_of_seed
@@ -100,10 +102,10 @@ def stronger_early(evidence: Evidence, sure: float) -> Finding:
 
 def stability(evidence: Evidence, survivors: int) -> Finding:
     contrast = evidence.contrast("non_saturating", "minimax")
-    failures, alpha = contrast["failures"], evidence.comparison["alpha"]
-    failed, of_minimax, p = failures["variant"], failures["against"], failures["p"]
+    failures, alpha = contrast.failures, evidence.comparison.alpha
+    failed, of_minimax, p = failures.variant, failures.against, failures.p
     numbers: Numbers = {"failed_non_saturating": failed, "failed_minimax": of_minimax, "mcnemar_p": p}
-    sentence = f"Of {contrast['n']['variant']} seeds {failed} failed with non_saturating and {of_minimax} with minimax"
+    sentence = f"Of {contrast.n.variant} seeds {failed} failed with non_saturating and {of_minimax} with minimax"
     if p <= alpha:
         return Finding(
             decide(failed < of_minimax, failed > of_minimax), f"{sentence} (exact McNemar test, p = {p:.2g}).", numbers
@@ -137,15 +139,15 @@ def harder_task(evidence: Evidence) -> Finding:
     ages = [epoch for _, epoch in discriminators]
     first, last = min(ages), max(ages)
 
-    def means(quantity: str, epoch: int) -> list[float]:
+    def means(quantity: Callable[[Step], float], epoch: int) -> list[float]:
         """Each seed's mean over the kept steps, which lie evenly on a logarithmic axis."""
-        return [statistics.fmean(step[quantity] for step in discriminators[seed, epoch]) for seed in seeds]
+        return [statistics.fmean(map(quantity, discriminators[seed, epoch])) for seed in seeds]
 
     measured = {
-        "loss_first": means("discriminator_loss", first),
-        "loss_last": means("discriminator_loss", last),
-        "accuracy_first": means("accuracy", first),
-        "accuracy_last": means("accuracy", last),
+        "loss_first": means(lambda step: step.discriminator_loss, first),
+        "loss_last": means(lambda step: step.discriminator_loss, last),
+        "accuracy_first": means(lambda step: step.accuracy, first),
+        "accuracy_last": means(lambda step: step.accuracy, last),
     }
     by_seed = list(zip(*measured.values(), strict=True))
     harder = sum(loss > loss_before and hits <= hits_before for loss_before, loss, hits_before, hits in by_seed)
@@ -165,11 +167,11 @@ def label_zero(evidence: Evidence) -> Finding:
     runs = evidence.runs("bce_label_zero")
     failed = int(runs["failed"].sum())
     contrast = evidence.contrast("bce_label_zero", "non_saturating")
-    worse = failed == len(runs) or contrast["verdict"] == "refuted"
+    worse = failed == len(runs) or contrast.verdict == "refuted"
     opposite = (
         "BCE with label 0 is minus minimax's generator loss, so its gradient points the other way at every logit."
     )
-    ratio = contrast["scored_ratio"]["ratio"]
+    ratio = contrast.scored_ratio.ratio
     return Finding(
         decide(not negative and not worse, negative and worse),
         f"{stated(opposite, negative)} Trained so, {failed} of {len(runs)} runs fail.",
@@ -208,7 +210,7 @@ def large_where_sure(evidence: Evidence) -> Finding:
 def recipe_works(evidence: Evidence, digits: int, precision: float, share: float) -> Finding:
     runs = evidence.runs("non_saturating")
     working = int((~runs["failed"] & (runs["digits"] >= digits) & (runs["precision"] >= precision)).sum())
-    confidence = 1 - evidence.comparison["alpha"]
+    confidence = 1 - evidence.comparison.alpha
     estimate = share_estimate(working, len(runs), confidence)
     recall = float(runs["recall"].mean())
     return Finding(
@@ -221,12 +223,12 @@ def recipe_works(evidence: Evidence, digits: int, precision: float, share: float
 
 
 def gradient_flow(evidence: Evidence) -> Finding:
-    flow = evidence.mechanism["gradient_flow"]
+    flow = evidence.mechanism.gradient_flow
     as_claimed = (
-        flow["generator_in_its_step"]
-        and not flow["generator_under_no_grad"]
-        and not flow["generator_behind_detach"]
-        and flow["discriminator_behind_detach"]
+        flow.generator_in_its_step
+        and not flow.generator_under_no_grad
+        and not flow.generator_behind_detach
+        and flow.discriminator_behind_detach
     )
     return Finding(
         decide(as_claimed, not as_claimed),
@@ -234,25 +236,25 @@ def gradient_flow(evidence: Evidence) -> Finding:
         "the discriminator gets its own."
         if as_claimed
         else "Gradients reach other networks than the claim says.",
-        {**flow},
+        asdict(flow),
     )
 
 
 def freezing(evidence: Evidence, saved: float) -> Finding:
-    measured = evidence.mechanism["frozen_discriminator"]
-    same, peak, time = measured["same_weights"], measured["peak_bytes"], measured["milliseconds"]
-    memory_saved = 1 - peak["frozen"] / peak["not_frozen"]
+    measured = evidence.mechanism.frozen_discriminator
+    same, peak, time = measured.same_weights, measured.peak_bytes, measured.milliseconds
+    memory_saved = 1 - peak.frozen / peak.not_frozen
     return Finding(
         decide(same and memory_saved > saved, not same or memory_saved <= 0),
         f"Weights are {'bitwise the same' if same else 'not the same'}; the generator's step needs at "
-        f"most {peak['frozen'] / 2**20:.2f} MiB instead of {peak['not_frozen'] / 2**20:.2f} beside the parameters, and "
-        f"{time['frozen']:.2f} ms instead of {time['not_frozen']:.2f}.",
-        {"same_weights": same, "memory_saved": memory_saved, "time_saved": 1 - time["frozen"] / time["not_frozen"]},
+        f"most {peak.frozen / 2**20:.2f} MiB instead of {peak.not_frozen / 2**20:.2f} beside the parameters, and "
+        f"{time.frozen:.2f} ms instead of {time.not_frozen:.2f}.",
+        {"same_weights": same, "memory_saved": memory_saved, "time_saved": 1 - time.frozen / time.not_frozen},
     )
 
 
 def perfect_generator(evidence: Evidence, close: float, low: float, high: float) -> Finding:
-    probabilities = [row["fake_probability"] for row in evidence.mechanism["perfect_generator"]]
+    probabilities = [row.fake_probability for row in evidence.mechanism.perfect_generator]
     lowest, highest = min(probabilities), max(probabilities)
     epochs = evidence.epochs("non_saturating")
     trained = epochs[epochs["epoch"] == epochs["epoch"].max()]["fake_probability"]
@@ -315,8 +317,8 @@ def reconstruction_rule(variant: str, *, against: str, adversarial: bool) -> Rul
 
 def feature_matching(evidence: Evidence) -> Finding:
     contrast = evidence.contrast("feature_matching", "non_saturating")
-    verdict = decide(contrast["verdict"] == "refuted", contrast["verdict"] == "supported")
-    return Finding(verdict, contrast["reason"], _contrast_numbers(contrast))
+    verdict = decide(contrast.verdict == "refuted", contrast.verdict == "supported")
+    return Finding(verdict, contrast.reason, _contrast_numbers(contrast))
 
 
 def one_value_function(evidence: Evidence) -> Finding:
@@ -334,9 +336,9 @@ def one_value_function(evidence: Evidence) -> Finding:
 def better_than_the_original(evidence: Evidence) -> Finding:
     contrast, twin = evidence.contrast("cewl", "minimax"), evidence.contrast("cewl", "non_saturating")
     return Finding(
-        decide(contrast["verdict"] == "supported", contrast["verdict"] == "refuted"),
-        f"{contrast['reason']} Beside the non-saturating form of the same paper: {twin['reason']}",
-        {**_contrast_numbers(contrast), "equivalence_to_non_saturating": twin["verdict"]},
+        decide(contrast.verdict == "supported", contrast.verdict == "refuted"),
+        f"{contrast.reason} Beside the non-saturating form of the same paper: {twin.reason}",
+        {**_contrast_numbers(contrast), "equivalence_to_non_saturating": twin.verdict},
     )
 
 
@@ -344,16 +346,16 @@ def other_losses(evidence: Evidence) -> Finding:
     contrasts = {variant: evidence.contrast(variant, "non_saturating") for variant in NON_BCE}
     numbers: Numbers = {}
     for variant, contrast in contrasts.items():
-        numbers |= {f"{variant}.ratio": contrast["ratio"], f"{variant}.failed": contrast["failures"]["variant"]}
-    better = [variant for variant, contrast in contrasts.items() if contrast["verdict"] == "supported"]
+        numbers |= {f"{variant}.ratio": contrast.ratio, f"{variant}.failed": contrast.failures.variant}
+    better = [variant for variant, contrast in contrasts.items() if contrast.verdict == "supported"]
     all_failed = all(evidence.runs(variant)["failed"].all() for variant in NON_BCE)
     sentence = f"Better than non-saturating: {', '.join(better)}." if better else "None is better than non-saturating."
     return Finding(decide(bool(better), all_failed), sentence, numbers)
 
 
-def _contrast_numbers(contrast: dict[str, Any]) -> Numbers:
-    numbers: Numbers = {name: contrast[name] for name in ("ratio", "low", "high", "p_adjusted")}
-    return {**numbers, "runs": contrast["n"]["variant"], "contrast": contrast["id"]}
+def _contrast_numbers(contrast: Contrast) -> Numbers:
+    numbers: Numbers = {"ratio": contrast.ratio, "low": contrast.low, "high": contrast.high}
+    return numbers | {"p_adjusted": contrast.p_adjusted, "runs": contrast.n.variant, "contrast": contrast.id}
 
 
 RULES: dict[str, Rule] = {

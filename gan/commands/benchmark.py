@@ -159,7 +159,7 @@ def table(entry: dict[str, Any]) -> Table:
 
 
 def _cells(summary: dict[str, float], decimals: int) -> tuple[str, str]:
-    return fixed(summary["median"], decimals), interval(summary, decimals)
+    return fixed(summary["median"], decimals), interval(summary["low"], summary["high"], decimals)
 
 
 def _tutor(shared: tuple[Tensor, Tensor, int, str], _: int, on_progress: ProgressCallback) -> Timed:

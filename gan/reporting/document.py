@@ -7,13 +7,19 @@ the words are added here. Identical files give identical reports.
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import pandas as pd
 
 from gan import files, formatting
+from gan.records.claims import ClaimEntry
+from gan.records.comparison import Comparison, Contrast, Retest
+from gan.records.simulation import Simulation
+from gan.records.training import Hardware, Training
 from gan.reporting import sentences
 from gan.reporting.drawing import palette
 from gan.reporting.figures import draw
@@ -55,6 +61,7 @@ def write(study: Study, root: Path) -> Path:
 def context(results: Results) -> dict[str, Any]:
     """All that the templates show, except for the figures."""
     study, comparison, training = results.study, results.comparison, results.training
+    order = comparison.literature
     baseline = flatten(study.baseline.model_dump(mode="json"))
     environments, environment_numbers = training_environments(training)
     metrics = results.metrics
@@ -64,7 +71,7 @@ def context(results: Results) -> dict[str, Any]:
         "comparison": comparison,
         "followed": results.followed,
         "omitted": results.omitted,
-        "confidence": formatting.percent(1 - comparison["alpha"]),
+        "confidence": formatting.percent(1 - comparison.alpha),
         "verdict": sentences.verdict(comparison, results.claims, results.late_runs),
         "claims": claims_by_source(results.claims),
         "families": contrasts_by_family(comparison),
@@ -76,20 +83,21 @@ def context(results: Results) -> dict[str, Any]:
         "simulated": simulation_tables(study, results.simulation),
         "sensitivity": sensitivity(results),
         "sizes": sizes(results),
-        "variation": comparison["spread"],
-        "order": published_order(comparison["literature"]),
+        "variation": comparison.spread,
+        # Fewer than two variants have no order.
+        "order": order if order and len(order.published) > 1 else None,
         "floor": results.floor,
-        "failing": [summary for summary in last_summaries(comparison) if summary["failed"]],
+        "failing": {name: last for name, last in last_summaries(comparison).items() if last[1].failed},
         "diverged": metrics[metrics["status"] == "failed"].drop_duplicates(["variant", "seed"]).to_dict("records"),
         "late": formatting.joined([f"{count} of {name}" for name, count in results.late_runs.items()]),
-        "runs": sum(len(record["runs"]) for record in training.values()),
+        "runs": sum(len(record.runs) for record in training.values()),
         "baseline": baseline,
         "training": training,
         "environments": environments,
         "environment_numbers": environment_numbers,
         "benchmark": results.benchmark,
         "differences": {
-            name: {key: value for key, value in flatten(record["parameters"]).items() if baseline.get(key) != value}
+            name: {key: value for key, value in flatten(record.parameters).items() if baseline.get(key) != value}
             for name, record in training.items()
         },
         "classifiers": results.classifiers,
@@ -97,7 +105,7 @@ def context(results: Results) -> dict[str, Any]:
     }
 
 
-def claims_by_source(claims: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+def claims_by_source(claims: Mapping[str, ClaimEntry]) -> dict[str, dict[str, ClaimEntry]]:
     """The claims of each source by its title, each source's by number."""
     ids = sorted(claims, key=lambda name: int(name[1:]))
     letters = dict.fromkeys([*SOURCES, *(name[0] for name in ids)])
@@ -105,9 +113,9 @@ def claims_by_source(claims: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
     return {SOURCES.get(letter, letter): entries for letter, entries in grouped.items() if entries}
 
 
-def contrasts_by_family(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+def contrasts_by_family(comparison: Comparison) -> list[dict[str, Any]]:
     """The families that have contrasts, each with its title."""
-    grouped = {name: [each for each in comparison["contrasts"] if each["family"] == name] for name in FAMILIES}
+    grouped = {name: [each for each in comparison.contrasts if each.family == name] for name in FAMILIES}
     return [{"name": name, "title": FAMILIES[name], "contrasts": each} for name, each in grouped.items() if each]
 
 
@@ -147,69 +155,84 @@ def audit_tables(results: Results) -> dict[str, Any]:
     }
 
 
-def simulation_tables(study: Study, simulation: Mapping[str, Any]) -> dict[str, Any]:
+def simulation_tables(study: Study, simulation: Simulation) -> dict[str, Any]:
     """The simulation study's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
-    scenarios = simulation["scenarios"]
-    powers = {name for scenario in scenarios for name in scenario["power"]}
+    scenarios = simulation.scenarios
+    powers = {name for scenario in scenarios for name in scenario.power}
     return {
-        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario["errors"])),
+        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario.errors)),
         "ids": [each.id for each in (*study.compare.hypotheses, *study.compare.controls) if each.id in powers],
-        "with_errors": [scenario for scenario in scenarios if scenario["errors"]],
-        "with_power": [scenario for scenario in scenarios if scenario["power"]],
-        "without_truth": [scenario for scenario in scenarios if not scenario["errors"] and not scenario["power"]],
+        "with_errors": [scenario for scenario in scenarios if scenario.errors],
+        "with_power": [scenario for scenario in scenarios if scenario.power],
+        "without_truth": [scenario for scenario in scenarios if not scenario.errors and not scenario.power],
         "broken": [
-            f"{kind} in “{scenario['name']}” ({formatting.share(error['rate'], 1)})"
+            f"{kind} in “{scenario.name}” ({formatting.share(error.rate, 1)})"
             for scenario in scenarios
-            for kind, error in scenario["errors"].items()
-            if not error["kept"]
+            for kind, error in scenario.errors.items()
+            if not error.kept
         ],
     }
 
 
-def sensitivity(results: Results) -> list[dict[str, Any]]:
-    """The declared contrasts by each classifier, with its accuracy: first by the one that counts, then by the others.
+@dataclass(frozen=True)
+class ByClassifier:
+    """A declared hypothesis as one classifier has it; `agree` is None for the classifier that counts."""
+
+    classifier: str
+    accuracy: float
+    tested: Contrast | Retest
+    agree: bool | None
+
+
+def sensitivity(results: Results) -> list[ByClassifier]:
+    """The declared contrasts, each by the classifier that counts and then by the others.
 
     Empty where only one classifier has scored the runs.
     """
-    by_column, accuracies = results.comparison["sensitivity"], results.classifiers["accuracy"]
-    if not by_column:
-        return []
-    seeds = list(accuracies)
-    declared = [each for each in results.comparison["contrasts"] if each["family"] == "declared"]
-    by_classifier = {seeds[0]: [{**each, "agree": None} for each in declared]}
-    by_classifier |= {seeds[int(column.rsplit("_", 1)[1])]: rows for column, rows in by_column.items()}
-    return [
-        {**row, "classifier": seed, "accuracy": accuracies[seed]}
-        for contrast in declared
-        for seed, rows in by_classifier.items()
-        for row in rows
-        if row["id"] == contrast["id"]
-    ]
+    by_column, accuracies = results.comparison.sensitivity, results.classifiers["accuracy"]
+    seeds, rows = list(accuracies), []
+    for contrast in results.comparison.contrasts:
+        if by_column and contrast.family == "declared":
+            rows.append(ByClassifier(seeds[0], accuracies[seeds[0]], contrast, None))
+            for column, retests in by_column.items():
+                seed = seeds[int(column.rsplit("_", 1)[1])]
+                rows += [
+                    ByClassifier(seed, accuracies[seed], retest, retest.agree)
+                    for retest in retests
+                    if retest.id == contrast.id
+                ]
+    return rows
 
 
 def sizes(results: Results) -> list[dict[str, Any]]:
     """FID by all images and by half as many, of the floor and, as geometric means over runs, of the first standing."""
-    standing, metrics = results.comparison["standings"][0], results.metrics
-    last = metrics[(metrics["epoch"] == standing["epochs"]) & (metrics["status"] == "finished")]
-    means = np.exp(np.log(last[["fid_last", "fid_half"]].astype(float)).groupby(last["variant"]).mean())
-    rows = {name: means.loc[name].to_dict() for name in standing["ranking"] if name in means.index}
-    floor = {"fid_last": results.floor["fid"], "fid_half": results.floor["fid_half"]}
-    return [{"name": name, **fids} for name, fids in [("training images", floor), *rows.items()]]
+    standing, metrics = results.comparison.standings[0], results.metrics
+    last = metrics[(metrics["epoch"] == standing.epochs) & (metrics["status"] == "finished")]
+    logs = pd.DataFrame(np.log(last[["fid_last", "fid_half"]].astype(float)))
+    means = pd.DataFrame(np.exp(logs.groupby(last["variant"]).mean()))
+    columns = ("fid_last", "fid_half")
+    rows: dict[object, dict[str, Any]] = {
+        name: {column: fids[column] for column in columns} for name, fids in means.iterrows()
+    }
+    rows["training images"] = {"fid_last": results.floor["fid"], "fid_half": results.floor["fid_half"]}
+    return [{"name": name, **rows[name]} for name in ("training images", *standing.ranking) if name in rows]
 
 
-def published_order(literature: Mapping[str, Any]) -> dict[str, Any]:
-    """The published order beside this study's, place by place; empty where they share fewer than two variants."""
-    if len(literature["published"]) < 2:
-        return {}
-    return {**literature, "rows": list(zip(literature["published"], literature["ours"], strict=True))}
+@dataclass(frozen=True)
+class Environment:
+    """What runs were trained with, and the checksum of the code."""
+
+    hardware: Hardware
+    versions: dict[str, str]
+    code: str
 
 
-def training_environments(training: Mapping[str, Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def training_environments(training: Mapping[str, Training]) -> tuple[list[Environment], dict[str, int]]:
     """The machines, versions and code that runs were trained with, and the number of each variant's, from 1 on."""
-    environments: list[dict[str, Any]] = []
+    environments: list[Environment] = []
     numbers = {}
     for name, record in training.items():
-        environment = {key: record[key] for key in ("hardware", "versions")} | {"code": record["checksums"]["code"]}
+        environment = Environment(record.hardware, record.versions, record.checksums.code)
         if environment not in environments:
             environments.append(environment)
         numbers[name] = 1 + environments.index(environment)
@@ -239,17 +262,17 @@ def embed(path: Path) -> str:
 
 def _environment(
     autoescape: bool = False, finalize: Callable[[object], object] | None = None, **names: Any
-) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gan.reporting"),
+) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gan.reporting"),
         autoescape=autoescape,
         finalize=finalize,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     shown = ("fixed", "interval", "percent", "share", "span", "p_value", "duration", "joined", "misfit")
     environment.filters |= {name: getattr(formatting, name) for name in shown}
-    environment.globals |= names
+    environment.globals |= {"zip": zip, **names}
     return environment

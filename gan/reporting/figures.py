@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from gan.records.comparison import Contrast
 from gan.reporting import drawing
 from gan.reporting.drawing import BAND, DASHES, INK, MUTED, NAME_WIDTH, PAPER, RULE, palette
 from gan.reporting.results import Results, measured
@@ -55,20 +56,20 @@ def _of_scores(results: Results, colours: Mapping[str, str]) -> dict[str, Figure
     comparison, metrics, floor = results.comparison, results.metrics, results.floor
     last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
     figures = {"digits": digits(last, floor["digit_shares"], {name: colours[name] for name in results.followed})}
-    for standing in comparison["standings"]:
-        ranking = results.drawn(standing["ranking"])
-        summary = pd.DataFrame([{"variant": name, **standing["variants"][name]} for name in ranking])
-        scored = metrics[metrics["epoch"] == standing["epochs"]]
-        figures[f"seeds-{standing['epochs']}"] = seeds(scored, summary, floor["fid"], colours)
-    pairs = [each for each in comparison["contrasts"] if not {each["variant"], each["against"]} & results.omitted]
+    for standing in comparison.standings:
+        ranking = results.drawn(standing.ranking)
+        summary = pd.DataFrame([standing.variants[name] for name in ranking]).assign(variant=ranking)
+        scored = metrics[metrics["epoch"] == standing.epochs]
+        figures[f"seeds-{standing.epochs}"] = seeds(scored, summary, floor["fid"], colours)
+    pairs = [each for each in comparison.contrasts if not {each.variant, each.against} & results.omitted]
     if pairs:
-        figures["ratios"] = ratios(_ratio_rows(pairs), comparison["margin"], colours)
+        figures["ratios"] = ratios(_ratio_rows(pairs), comparison.margin, colours)
     return figures
 
 
 def _of_losses(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
     figures = {}
-    steps = pd.DataFrame(results.mechanism["fresh_discriminator"])
+    steps = pd.DataFrame(results.mechanism.fresh_discriminator)
     if len(steps):
         figures["fresh"] = fresh(steps, {**palette(list(steps["loss"].unique())), **colours})
     # One colour for all of them, because grey stands for real images.
@@ -79,15 +80,23 @@ def _of_losses(results: Results, colours: Mapping[str, str]) -> dict[str, Figure
     return figures
 
 
-def _ratio_rows(contrasts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _ratio_rows(contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """The contrasts as `ratios` draws them; a contrast that nobody declared is labelled without an id."""
     rows = []
     for contrast in contrasts:
-        pair = f"{contrast['variant']} / {contrast['against']}"
-        label = pair if contrast["family"] == "exploratory" else f"{contrast['id']}  {pair}"
-        shown = measured(contrast)
-        bounds = {name: shown[name] for name in ("ratio", "low", "high")}
-        rows.append({**contrast, **bounds, "label": label, "scored": shown is not contrast})
+        pair, shown = f"{contrast.variant} / {contrast.against}", measured(contrast)
+        rows.append(
+            {
+                "label": pair if contrast.family == "exploratory" else f"{contrast.id}  {pair}",
+                "variant": contrast.variant,
+                "ratio": shown.ratio,
+                "low": shown.low,
+                "high": shown.high,
+                "family": contrast.family,
+                "verdict": contrast.verdict,
+                "scored": shown is not contrast,
+            }
+        )
     return pd.DataFrame(rows)
 
 

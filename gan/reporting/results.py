@@ -1,6 +1,5 @@
 """All that the report is made from: the study, and what its stages left in `reports/` and `models/`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,12 @@ import pandas as pd
 from gan.compute.tables import collapsed, read_tables
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.records.claims import ClaimEntry, Identity
+from gan.records.comparison import Comparison, Contrast, Ratio, Retest, Summary
+from gan.records.mechanism import Mechanism
+from gan.records.reading import read
+from gan.records.simulation import Simulation
+from gan.records.training import Training
 from gan.study.schema import Study
 
 HISTORY = (
@@ -32,16 +37,16 @@ class Results:
     """
 
     study: Study
-    comparison: dict[str, Any]
-    claims: dict[str, dict[str, Any]]
-    identities: list[dict[str, Any]]
+    comparison: Comparison
+    claims: dict[str, ClaimEntry]
+    identities: list[Identity]
     audit: dict[str, Any]
-    mechanism: dict[str, Any]
-    simulation: dict[str, Any]
+    mechanism: Mechanism
+    simulation: Simulation
     floor: dict[str, Any]
     benchmark: dict[str, dict[str, Any]]
     classifiers: dict[str, Any]
-    training: dict[str, dict[str, Any]]
+    training: dict[str, Training]
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
     history: pd.DataFrame
@@ -56,8 +61,8 @@ class Results:
         reports = root / "reports"
         for name in study.variants:
             existing(reports / "samples" / f"{name}.png")
-        comparison = _json(reports / "comparison.json")
-        compared = [summary["variant"] for summary in last_summaries(comparison)]
+        comparison = read(Comparison, existing(reports / "comparison.json"))
+        compared = list(last_summaries(comparison))
         if set(compared) != set(study.compared):
             raise StudyError(
                 f"{reports / 'comparison.json'} compares {', '.join(compared)}, but the study's variants are "
@@ -68,14 +73,18 @@ class Results:
         failed = diverged.rename("failed").reset_index()
         if history.empty:  # then its columns are missing too
             history = history.reindex(columns=list(dict.fromkeys([*history.columns, *HISTORY])))
-        records = ("claims", "identities", "audit", "mechanism", "simulation", "floor", "benchmark")
+        records = ("audit", "floor", "benchmark")
         return cls(
             study=study,
             comparison=comparison,
+            claims=read(dict[str, ClaimEntry], existing(reports / "claims.json")),
+            mechanism=read(Mechanism, existing(reports / "mechanism.json")),
+            simulation=read(Simulation, existing(reports / "simulation.json")),
+            identities=read(list[Identity], existing(reports / "identities.json")),
             **{name: _json(reports / f"{name}.json") for name in records},
             classifiers=_json(root / "models" / "classifiers.json"),
-            training={name: _json(reports / "training" / f"{name}.json") for name in study.variants},
-            metrics=metrics.assign(collapsed=collapsed(metrics, comparison["collapse"])),
+            training={name: read(Training, existing(reports / "training" / f"{name}.json")) for name in study.variants},
+            metrics=metrics.assign(collapsed=collapsed(metrics, comparison.collapse)),
             snapshots=snapshots.merge(failed, how="left"),
             history=history.merge(failed, how="left"),
         )
@@ -84,8 +93,7 @@ class Results:
     def omitted(self) -> set[str]:
         """Where there are very many variants: those that only tables show, neither named in `compare` nor leading."""
         compare, variants = self.study.compare, self.study.variants
-        ranked = [summary["variant"] for summary in last_summaries(self.comparison)]
-        order = dict.fromkeys([*compare.named, compare.reference, *ranked, *variants])
+        order = dict.fromkeys([*compare.named, compare.reference, *last_summaries(self.comparison), *variants])
         return set(variants).difference([*order][:DRAWN_AT_MOST], compare.named)
 
     @cached_property
@@ -101,9 +109,9 @@ class Results:
     @cached_property
     def late_runs(self) -> dict[str, int]:
         """How many runs of a variant were trained under another preregistration than the comparison's, if any were."""
-        preregistration = self.comparison["preregistration"]
+        preregistration = self.comparison.preregistration
         counts = {
-            name: sum(run["preregistration"] != preregistration for run in record["runs"])
+            name: sum(run.preregistration != preregistration for run in record.runs)
             for name, record in self.training.items()
         }
         return {name: count for name, count in counts.items() if count and preregistration}
@@ -116,23 +124,21 @@ class Results:
         return [name for name in names if name in objectives] or list(names)
 
 
-def last_summaries(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every compared variant's summary at the last epoch at which it was scored, with `variant` and `epochs`."""
-    summaries: dict[str, dict[str, Any]] = {}
-    for standing in comparison["standings"]:
-        for name in standing["ranking"]:
-            summary = {"variant": name, "epochs": standing["epochs"], **standing["variants"][name]}
-            summaries.setdefault(name, summary)
-    return list(summaries.values())
+def last_summaries(comparison: Comparison) -> dict[str, tuple[int, Summary]]:
+    """Every compared variant's last scored epoch and its summary there."""
+    summaries: dict[str, tuple[int, Summary]] = {}
+    for standing in comparison.standings:
+        for name in standing.ranking:
+            summaries.setdefault(name, (standing.epochs, standing.variants[name]))
+    return summaries
 
 
-def measured(contrast: Mapping[str, Any]) -> Mapping[str, Any]:
+def measured(contrast: Contrast | Retest) -> Contrast | Retest | Ratio:
     """What has a contrast's `ratio`, `low` and `high`: the contrast itself, of runs that survived.
 
     Where no runs are left to compare, it is the contrast's `scored_ratio`, of all runs, collapsed ones included.
     """
-    ratios: Mapping[str, Any] = contrast if contrast["ratio"] is not None else contrast["scored_ratio"]
-    return ratios
+    return contrast if contrast.ratio is not None else contrast.scored_ratio
 
 
 def existing(path: Path) -> Path:

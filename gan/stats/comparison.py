@@ -1,13 +1,15 @@
-"""All variants compared: from tables of metrics to a record for JSON with every rank, contrast and verdict."""
+"""All variants compared: from tables of metrics to a record with every rank, contrast and verdict."""
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
+from gan.records import comparison as records
+from gan.records.comparison import Comparison, Counts, Failures, Ratio, Retest, Standing, Summary, Untested
 from gan.stats.contrasts import Contrast, decide, explore, run_tests, shared_epochs, verdict
 from gan.stats.explanations import explain
 from gan.stats.inference import (
@@ -19,11 +21,11 @@ from gan.stats.inference import (
     share_estimate,
 )
 from gan.stats.scores import Runs, Scores, failed_alone, on_shared_seeds, read_scores
-from gan.study.schema import Compare
+from gan.study.schema import Compare, Hypothesis
 
 
-def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | None = None) -> dict[str, Any]:
-    """Test hypotheses and controls, compare every other variant with the reference, rank all: a dict for JSON.
+def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | None = None) -> Comparison:
+    """Test hypotheses and controls, compare every other variant with the reference, rank all.
 
     `metrics` has a row per run and scored epoch: `variant`, `seed`, `epoch`, `status` at that epoch (finished or
     failed), the metric, more scores to average. Each interval has confidence 1 − alpha. What the data leave undefined
@@ -38,23 +40,22 @@ def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | Non
     """
     scores = read_scores(metrics, settings.metric, settings.collapse)
     last_epochs = {max(epochs) for epochs in scores.values()}
-    return {
-        "metric": settings.metric,
-        "alpha": settings.alpha,
-        "margin": settings.margin,
-        "collapse": settings.collapse,
-        "preregistration": preregistration,
-        "standings": [standing(epoch, scores, 1 - settings.alpha) for epoch in sorted(last_epochs, reverse=True)],
-        "contrasts": [entry(contrast) for contrast in [*decide(scores, settings), *explore(scores, settings)]],
-        "untested": untested(scores, settings),
-    }
+    return Comparison(
+        metric=settings.metric,
+        alpha=settings.alpha,
+        margin=settings.margin,
+        collapse=settings.collapse,
+        preregistration=preregistration,
+        standings=[standing(epoch, scores, 1 - settings.alpha) for epoch in sorted(last_epochs, reverse=True)],
+        contrasts=[entry(contrast) for contrast in [*decide(scores, settings), *explore(scores, settings)]],
+        untested=untested(scores, settings),
+    )
 
 
-def standing(epoch: int, scores: Scores, confidence: float) -> dict[str, Any]:
+def standing(epoch: int, scores: Scores, confidence: float) -> Standing:
     """All variants that were scored at that epoch, ranked and summed up."""
     runs = {name: epochs[epoch] for name, epochs in scores.items() if epoch in epochs}
-    variants = {name: summary(each, confidence) for name, each in runs.items()}
-    return {"epochs": epoch, "ranking": rank(runs), "variants": variants}
+    return Standing(epoch, rank(runs), {name: summary(each, confidence) for name, each in runs.items()})
 
 
 def rank(runs: Mapping[str, Runs]) -> list[str]:
@@ -68,59 +69,51 @@ def rank(runs: Mapping[str, Runs]) -> list[str]:
     return sorted(runs, key=key)
 
 
-def summary(runs: Runs, confidence: float) -> dict[str, Any]:
-    """One variant at one epoch.
-
-    Of the survivors, `finished` in number: geometric mean with t interval, standard deviation of logs (`spread`), means
-    of the other scores. Of all runs: median with failures at +inf, rate of failure with Clopper and Pearson's interval.
-    `scored_mean` is the geometric mean of all runs that have a score, collapsed ones included.
-    """
+def summary(runs: Runs, confidence: float) -> Summary:
+    """One variant at one epoch."""
     logs, survived = np.log(runs.survivors), ~runs.failed
     mean = mean_estimate(logs, confidence).exp()
     failures = share_estimate(int(runs.failed.sum()), len(runs.seeds), confidence)
-    return {
-        "n": len(runs.seeds),
-        "finished": len(logs),
-        "collapsed": int(runs.collapsed.sum()),
-        "diverged": int(runs.diverged.sum()),
-        "failed": int(runs.failed.sum()),
-        "failure_rate": failures.value,
-        "failure_low": failures.low,
-        "failure_high": failures.high,
-        "mean": _number(mean.value),
+    return Summary(
+        n=len(runs.seeds),
+        finished=len(logs),
+        collapsed=int(runs.collapsed.sum()),
+        diverged=int(runs.diverged.sum()),
+        failed=int(runs.failed.sum()),
+        failure_rate=failures.value,
+        failure_low=failures.low,
+        failure_high=failures.high,
+        mean=_number(mean.value),
         **_bounds(mean),
-        "median": _number(np.median(runs.ranked)),
-        "spread": _number(logs.std(ddof=1) if len(logs) > 1 else math.nan),
-        "scored_mean": _number(mean_estimate(np.log(runs.scored.survivors), confidence).exp().value),
+        median=_number(np.median(runs.ranked)),
+        spread=_number(logs.std(ddof=1) if len(logs) > 1 else math.nan),
+        scored_mean=_number(mean_estimate(np.log(runs.scored.survivors), confidence).exp().value),
         **{name: _number(scores[survived].mean() if len(logs) else math.nan) for name, scores in runs.others.items()},
-    }
+    )
 
 
-def last_scores(comparison: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def last_scores(comparison: Comparison) -> dict[str, dict[str, float | None]]:
     """Of each variant after its last epoch: the geometric mean of all runs that have a score, and how many failed."""
-    last = {name: row for standing in reversed(comparison["standings"]) for name, row in standing["variants"].items()}
-    return {
-        name: {comparison["metric"]: row["scored_mean"], "n": row["n"], "failed": row["failed"]}
-        for name, row in last.items()
-    }
+    last = {name: row for standing in reversed(comparison.standings) for name, row in standing.variants.items()}
+    return {name: {comparison.metric: row.scored_mean, "n": row.n, "failed": row.failed} for name, row in last.items()}
 
 
-def untested(scores: Scores, settings: Compare) -> list[dict[str, str]]:
+def untested(scores: Scores, settings: Compare) -> list[Untested]:
     """The hypotheses and controls without a test, and why."""
+    families: dict[records.Family, Sequence[Hypothesis]]
     families = {"declared": settings.hypotheses, "control": settings.controls}
     return [
-        {"id": h.id, "family": family, "reason": f"{h.variant} and {h.against} were scored at no epoch in common"}
+        Untested(h.id, family, f"{h.variant} and {h.against} were scored at no epoch in common")
         for family, hypotheses in families.items()
         for h in hypotheses
         if not shared_epochs(h, scores)
     ]
 
 
-def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[dict[str, Any]]]:
+def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[Retest]]:
     """The declared hypotheses decided again by each further classifier's metric, a column `<metric>_classifier_<k>`.
 
-    The same runs failed: `digits` are those that the study's first classifier sees. `agree` tells whether the verdict
-    is the study's.
+    The same runs failed: `digits` are those that the study's first classifier sees.
     """
     named = {name for h in settings.hypotheses for name in (h.variant, h.against)}
     metrics = metrics[metrics["variant"].isin(named)]
@@ -131,13 +124,13 @@ def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[dict
     published = {contrast.hypothesis.id: verdict(contrast) for contrast in tested(settings.metric)}
     return {
         column: [
-            {
-                "id": contrast.hypothesis.id,
+            Retest(
+                id=contrast.hypothesis.id,
                 **_ratios(contrast),
-                "p_adjusted": contrast.p_adjusted,
-                "verdict": verdict(contrast),
-                "agree": verdict(contrast) == published[contrast.hypothesis.id],
-            }
+                p_adjusted=contrast.p_adjusted,
+                verdict=verdict(contrast),
+                agree=verdict(contrast) == published[contrast.hypothesis.id],
+            )
             for contrast in tested(column)
         ]
         for column in map(str, metrics)
@@ -145,51 +138,51 @@ def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[dict
     }
 
 
-def entry(contrast: Contrast) -> dict[str, Any]:
-    """A contrast for JSON.
-
-    `n` and `failures` count runs, those on shared seeds where the contrast is paired. `failures.alone` counts the
-    shared seeds on which one variant alone failed, with McNemar's p. `ratio` is of the runs that survived, and
-    `scored_ratio` of all that have a score, collapsed ones included; `improvement` is the probability that a run of
-    `variant` is better than one of `against`, failures last.
-    """
+def entry(contrast: Contrast) -> records.Contrast:
+    """A contrast's record."""
     h = contrast.hypothesis
     alone = failed_alone(*on_shared_seeds(contrast.variant, contrast.against))
     improvement = probability_of_improvement(contrast.variant.ranked, contrast.against.ranked)
-    return {
-        "id": h.id,
-        "family": contrast.family,
-        "kind": h.kind,
-        "paired": contrast.paired,
-        "variant": h.variant,
-        "against": h.against,
-        "text": h.text,
-        "epoch": contrast.epoch,
-        "n": _both(contrast.n),
-        "failures": {**_both(contrast.failed), "alone": _both(alone), "p": discordance_test(*alone)},
+    return records.Contrast(
+        id=h.id,
+        family=contrast.family,
+        kind=h.kind,
+        paired=contrast.paired,
+        variant=h.variant,
+        against=h.against,
+        text=h.text,
+        epoch=contrast.epoch,
+        n=Counts(*contrast.n),
+        failures=Failures(*contrast.failed, alone=Counts(*alone), p=discordance_test(*alone)),
         **_ratios(contrast),
-        "p": contrast.p,
-        "p_adjusted": contrast.p_adjusted,
-        "p_difference": contrast.difference.p if contrast.family == "control" else None,
-        "p_difference_adjusted": contrast.p_difference_adjusted,
-        "hedges_g": _number(hedges_g(contrast.survivors_log_differences)) if contrast.paired else None,
-        "improvement": _number(improvement),
-        "verdict": verdict(contrast),
-        "reason": explain(contrast),
-    }
+        p=contrast.p,
+        p_adjusted=contrast.p_adjusted,
+        p_difference=contrast.difference.p if contrast.family == "control" else None,
+        p_difference_adjusted=contrast.p_difference_adjusted,
+        hedges_g=_number(hedges_g(contrast.survivors_log_differences)) if contrast.paired else None,
+        improvement=_number(improvement),
+        verdict=verdict(contrast),
+        reason=explain(contrast),
+    )
 
 
-def _ratios(contrast: Contrast) -> dict[str, Any]:
+class _Bounds(TypedDict):
+    low: float | None
+    high: float | None
+
+
+class _Ratios(_Bounds):
+    ratio: float | None
+    scored_ratio: Ratio
+
+
+def _ratios(contrast: Contrast) -> _Ratios:
     ratio, scored = contrast.ratio, contrast.scored_ratio
     return {
         "ratio": _number(ratio.value),
         **_bounds(ratio),
-        "scored_ratio": {"ratio": _number(scored.value), **_bounds(scored)},
+        "scored_ratio": Ratio(_number(scored.value), **_bounds(scored)),
     }
-
-
-def _both(counts: tuple[int, int]) -> dict[str, int]:
-    return {"variant": counts[0], "against": counts[1]}
 
 
 def _number(value: float) -> float | None:
@@ -197,6 +190,6 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _bounds(estimate: Estimate) -> dict[str, float | None]:
+def _bounds(estimate: Estimate) -> _Bounds:
     bounded = math.isfinite(estimate.high)
     return {"low": estimate.low if bounded else None, "high": estimate.high if bounded else None}

@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
+from gan.records.comparison import Family, Verdict
 from gan.stats.inference import (
     Estimate,
     Floats,
@@ -30,9 +30,6 @@ from gan.stats.inference import (
 )
 from gan.stats.scores import Runs, Scores, on_shared_seeds, ordered_differences, survivors_log_differences
 from gan.study.schema import Compare, Hypothesis
-
-Family = Literal["declared", "control", "exploratory"]
-Verdict = Literal["supported", "refuted", "undecided", "insufficient data", "equivalent", "different"]
 
 
 @dataclass(frozen=True)

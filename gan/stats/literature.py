@@ -1,9 +1,8 @@
 """The published table that this study's order of variants is compared with."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from scipy import stats
+
+from gan.records.comparison import BothFids, Literature, Standing
 
 LUCIC = {
     "minimax": (9.8, 0.9),
@@ -19,28 +18,17 @@ Severe collapses were left out of the published means.
 """
 
 
-def compare_with_published(standing: Mapping[str, Any]) -> dict[str, Any]:
-    """The published and this study's order of the variants that both have, best first, and Kendall's τ: for JSON.
-
-    This study's order is the standing's ranking, in which failures come last. `tau` and its exact two-sided p are None
-    for fewer than three variants.
-    """
-    measured = [name for name in standing["ranking"] if name in LUCIC]
+def compare_with_published(standing: Standing) -> Literature:
+    """The published order beside the standing's ranking, in which failures come last; p is exact and two-sided."""
+    measured = [name for name in standing.ranking if name in LUCIC]
     published = sorted(measured, key=lambda name: LUCIC[name][0])
     places = [[order.index(name) for name in measured] for order in (measured, published)]
     kendall = stats.kendalltau(*places, method="exact") if len(measured) > 2 else None
-    return {
-        "epochs": standing["epochs"],
-        "published": published,
-        "ours": measured,
-        "fids": {
-            name: {
-                "published": LUCIC[name][0],
-                "spread": LUCIC[name][1],
-                "ours": standing["variants"][name]["scored_mean"],
-            }
-            for name in published
-        },
-        "tau": float(kendall.statistic) if kendall else None,
-        "p": float(kendall.pvalue) if kendall else None,
-    }
+    return Literature(
+        epochs=standing.epochs,
+        published=published,
+        ours=measured,
+        fids={name: BothFids(*LUCIC[name], standing.variants[name].scored_mean) for name in published},
+        tau=float(kendall.statistic) if kendall else None,
+        p=float(kendall.pvalue) if kendall else None,
+    )

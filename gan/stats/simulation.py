@@ -8,13 +8,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.errors import StudyError
+from gan.records.simulation import ErrorRate, Rate, ScenarioRates, Simulation
 from gan.stats.contrasts import decide, verdict
 from gan.stats.inference import share_estimate
 from gan.stats.scores import Runs, Scores
@@ -52,8 +53,8 @@ class Scenario:
     judged: bool = True
 
 
-def simulation_study(study: Study, executor: Executor) -> dict[str, Any]:
-    """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals: for JSON.
+def simulation_study(study: Study, executor: Executor) -> Simulation:
+    """Rates of wrong and of right verdicts in each scenario, with Clopper and Pearson's intervals.
 
     Each simulated study has a random stream of its own, so no number depends on how the work is divided. StudyError
     without hypotheses.
@@ -68,14 +69,14 @@ def simulation_study(study: Study, executor: Executor) -> dict[str, Any]:
     with progress("simulate", len(simulated) * settings.studies, "studies") as on_progress:
         for place, counted in executor.run(simulate, tasks, study, on_progress):
             outcomes[place] += counted
-    return {
-        "alpha": study.compare.alpha,
-        "margin": study.compare.margin,
+    return Simulation(
+        alpha=study.compare.alpha,
+        margin=study.compare.margin,
         **settings.model_dump(mode="json"),
-        "confidence": CONFIDENCE,
-        "seeds": {name: len(study.variants[name].seeds) for name in simulated[0].levels},
-        "scenarios": [summary(scenario, counted, study) for scenario, counted in zip(simulated, outcomes, strict=True)],
-    }
+        confidence=CONFIDENCE,
+        seeds={name: len(study.variants[name].seeds) for name in simulated[0].levels},
+        scenarios=[summary(scenario, counted, study) for scenario, counted in zip(simulated, outcomes, strict=True)],
+    )
 
 
 def scenarios(study: Study) -> list[Scenario]:
@@ -161,20 +162,15 @@ def draw(scenario: Scenario, study: Study, random: np.random.Generator) -> Score
     return scores
 
 
-def summary(scenario: Scenario, outcomes: Outcomes, study: Study) -> dict[str, Any]:
-    """One scenario: how often each kind of error is made that can be, and each right claim.
-
-    An error's rate is the share of studies that make it at least once; `kept` tells whether it is within the bound.
-    `power` is that of each hypothesis and control that holds, `joint_power` that of all hypotheses together, where all
-    hold. `verdicts` has the share of each verdict, right or wrong.
-    """
+def summary(scenario: Scenario, outcomes: Outcomes, study: Study) -> ScenarioRates:
+    """One scenario's rates."""
     wrong, right = judge(scenario, study)
 
-    def rate(claims: Collection[Claim], together: bool = False) -> dict[str, float]:
+    def rate(claims: Collection[Claim], together: bool = False) -> Rate:
         wanted = len(claims) if together else 1
         count = sum(times for made, times in outcomes.items() if len(made.intersection(claims)) >= wanted)
         estimate = share_estimate(count, outcomes.total(), CONFIDENCE)
-        return {"rate": estimate.value, "low": estimate.low, "high": estimate.high}
+        return Rate(estimate.value, estimate.low, estimate.high)
 
     errors = {name: rate(claims) for name, claims in wrong.items()}
     declared = [right[h.id] for h in study.compare.hypotheses if h.id in right]
@@ -182,17 +178,18 @@ def summary(scenario: Scenario, outcomes: Outcomes, study: Study) -> dict[str, A
     for made, times in outcomes.items():
         for name, claimed in made:
             counts[name][claimed] += times
-    return {
-        "name": scenario.name,
-        "text": scenario.text,
-        "errors": {name: {**error, "kept": error["rate"] <= study.simulate.bound} for name, error in errors.items()},
-        "power": {name: rate([claim]) for name, claim in right.items()},
-        "joint_power": rate(declared, True) if len(declared) == len(study.compare.hypotheses) else None,
-        "verdicts": {
+    bound = study.simulate.bound
+    return ScenarioRates(
+        name=scenario.name,
+        text=scenario.text,
+        errors={name: ErrorRate(e.rate, e.low, e.high, kept=e.rate <= bound) for name, e in errors.items()},
+        power={name: rate([claim]) for name, claim in right.items()},
+        joint_power=rate(declared, True) if len(declared) == len(study.compare.hypotheses) else None,
+        verdicts={
             name: {claimed: times / count.total() for claimed, times in sorted(count.items())}
             for name, count in sorted(counts.items())
         },
-    }
+    )
 
 
 def judge(scenario: Scenario, study: Study) -> tuple[dict[str, list[Claim]], dict[str, Claim]]:

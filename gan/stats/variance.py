@@ -1,26 +1,13 @@
 """How much of the variation over seeds comes from initial weights, from data and from the latents of evaluation."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from gan.records.comparison import Source
 from gan.stats.inference import Floats
-
-
-@dataclass(frozen=True)
-class Source:
-    """What varies, and the standard deviation of log FID that it makes over `n` seeds, with its interval."""
-
-    source: str
-    variant: str
-    epoch: int
-    n: int
-    sd: float
-    low: float
-    high: float
 
 
 def sources_of_variation(

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gan.compute.tables import read_table
-from gan.files import read_json
+from gan.records.reading import read
+from gan.records.training import Training
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,20 @@ def recorded_runs(variant: str, seeds: Collection[int], reports: Path) -> list[R
 
     Values that are not finite are left out of the metrics; a tag `non_finite` names the metrics that had some.
     """
-    training = read_json(reports / "training" / f"{variant}.json")
-    points, evaluated = _points(variant, {run["seed"]: run["key"] for run in training["runs"]}, reports)
+    training = read(Training, reports / "training" / f"{variant}.json")
+    points, evaluated = _points(variant, {run.seed: run.key for run in training.runs}, reports)
     grid = reports / "samples" / f"{variant}.png"
     runs = []
-    for run in training["runs"]:
-        seed, failure = run["seed"], run["failure"]
+    for run in training.runs:
+        seed, failure = run.seed, run.failure
         if seed not in seeds:
             continue
         rows = points[points["seed"] == seed]
         finite = np.isfinite(rows["value"])
-        tags = {"variant": variant, "seed": str(seed), "run_key": run["key"], **_provenance(training)}
-        tags["preregistration"] = run["preregistration"]
+        tags = {"variant": variant, "seed": str(seed), "run_key": run.key, **_provenance(training)}
+        tags["preregistration"] = run.preregistration
         if failure:
-            tags |= {"failure": failure["cause"], "failed_epoch": str(failure["epoch"])}
+            tags |= {"failure": failure.cause, "failed_epoch": str(failure.epoch)}
         if not finite.all():
             tags["non_finite"] = ", ".join(sorted(set(rows["metric"][~finite])))
         runs.append(
@@ -60,8 +61,8 @@ def recorded_runs(variant: str, seeds: Collection[int], reports: Path) -> list[R
                 variant=variant,
                 seed=seed,
                 status="FAILED" if failure else "FINISHED",
-                seconds=run["seconds"],
-                parameters=_parameters(training["parameters"]),
+                seconds=run.seconds,
+                parameters=_parameters(training.parameters),
                 tags=tags,
                 metrics=[*rows.loc[finite, ["metric", "value", "epoch"]].itertuples(index=False, name=None)],
                 samples=grid if seed in evaluated and grid.exists() else None,
@@ -98,7 +99,6 @@ def _parameters(settings: dict[str, Any]) -> dict[str, str]:
     return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in flat.items()}
 
 
-def _provenance(training: dict[str, Any]) -> dict[str, str]:
-    hardware = training["hardware"]
-    checksums = {f"{name}_checksum": value for name, value in training.get("checksums", {}).items()}
-    return {"device": hardware["device"], "hardware": hardware["name"], **training["versions"], **checksums}
+def _provenance(training: Training) -> dict[str, str]:
+    checksums = {"code_checksum": training.checksums.code, "data_checksum": training.checksums.data}
+    return {"device": training.hardware.device, "hardware": training.hardware.name, **training.versions, **checksums}

@@ -16,7 +16,10 @@ from gan.claims.evidence import Evidence
 from gan.claims.identities import identities
 from gan.claims.ledger import ledger
 from gan.claims.rules import RULES
-from gan.files import read_json
+from gan.records.claims import ClaimEntry
+from gan.records.comparison import Comparison, Contrast, Counts, Failures, Ratio
+from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
+from gan.records.reading import read
 from gan.study import preregistration
 from gan.study.preregistration import claims
 from gan.study.schema import Study
@@ -26,13 +29,13 @@ CLAIMS = claims()
 THRESHOLDS = [(name, threshold) for name, claim in CLAIMS.items() for threshold in claim.thresholds]
 
 
-def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] = (0, 0), p: float = 1.0) -> dict:
-    return {
-        "id": f"{variant}/{against}", "variant": variant, "against": against, "verdict": verdict, "reason": "A reason.",
-        "ratio": 0.8, "low": 0.7, "high": 0.9, "p_adjusted": 0.01, "n": {"variant": 8, "against": 8},
-        "scored_ratio": {"ratio": 0.8, "low": 0.7, "high": 0.9},
-        "failures": {"variant": failed[0], "against": failed[1], "p": p},
-    }  # fmt: skip
+def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] = (0, 0), p: float = 1.0) -> Contrast:
+    return Contrast(
+        id=f"{variant}/{against}", family="declared", kind="superiority", paired=True, variant=variant, against=against,
+        text="", epoch=20, n=Counts(8, 8), failures=Failures(*failed, alone=Counts(*failed), p=p),
+        ratio=0.8, low=0.7, high=0.9, scored_ratio=Ratio(0.8, 0.7, 0.9), p=0.01, p_adjusted=0.01, p_difference=None,
+        p_difference_adjusted=None, hedges_g=-1.0, improvement=0.9, verdict=verdict, reason="A reason.",
+    )  # fmt: skip
 
 
 def runs(variant: str, **columns: Any) -> pd.DataFrame:
@@ -44,17 +47,16 @@ def runs(variant: str, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame([{**typical, "seed": seed, "fid": typical["fid"] * (1 + 0.01 * seed)} for seed in range(8)])
 
 
-def learning(loss: str, seed: int, epoch: int) -> list[dict[str, Any]]:
+def learning(loss: str, seed: int, epoch: int) -> list[Step]:
     """A discriminator that grows sure within three steps, of an early generator more easily."""
-    rows = []
-    for step, probability in enumerate((0.49, 0.1, 1e-4), 1):
-        norm = probability if loss == "minimax" else 1 - probability
-        hard = 0.01 * epoch
-        rows.append({
-            "loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": probability,
-            "gradient_norm": norm, "discriminator_loss": probability + hard, "accuracy": 1 - hard,
-        })  # fmt: skip
-    return rows
+    hard = 0.01 * epoch
+    return [
+        Step(
+            epoch, loss, seed, step, gradient_norm=probability if loss == "minimax" else 1 - probability,
+            fake_probability=probability, discriminator_loss=probability + hard, accuracy=1 - hard,
+        )
+        for step, probability in enumerate((0.49, 0.1, 1e-4), 1)
+    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -76,22 +78,18 @@ def evidence() -> Evidence:
     ]
     return Evidence(
         identities=IDENTITIES,
-        mechanism={
-            "fresh_discriminator": steps,
-            "perfect_generator": [{"seed": seed, "fake_probability": 0.5} for seed in (0, 1)],
-            "gradient_flow": {
-                "generator_in_its_step": True, "discriminator_in_the_generators_step": True,
-                "generator_under_no_grad": False, "generator_behind_detach": False, "discriminator_behind_detach": True,
-            },
-            "frozen_discriminator": {
-                "same_weights": True, "peak_bytes": {"frozen": 1000, "not_frozen": 2000},
-                "milliseconds": {"frozen": 1.0, "not_frozen": 1.2},
-            },
-        },
-        comparison={
-            "alpha": 0.05,
-            "collapse": 2,
-            "contrasts": [
+        mechanism=Mechanism(
+            fresh_discriminator=steps,
+            perfect_generator=[PerfectGenerator(seed, 0.5) for seed in (0, 1)],
+            gradient_flow=GradientFlow(
+                generator_in_its_step=True, discriminator_in_the_generators_step=True,
+                generator_under_no_grad=False, generator_behind_detach=False, discriminator_behind_detach=True,
+            ),
+            frozen_discriminator=FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
+        ),
+        comparison=Comparison(
+            metric="fid", alpha=0.05, margin=1.1, collapse=2, preregistration=None, standings=[], untested=[],
+            contrasts=[
                 contrast("non_saturating", "minimax", "supported", failed=(0, 8), p=2 / 2**8),
                 contrast("cewl", "minimax", "supported"),
                 contrast("cewl", "non_saturating", "supported"),
@@ -99,7 +97,7 @@ def evidence() -> Evidence:
                 contrast("feature_matching", "non_saturating", "supported"),
                 *(contrast(name, "non_saturating", "supported") for name in ("lsgan", "wgan", "wgan_gp", "hinge")),
             ],
-        },
+        ),
         floor={"output_variance": 0.4, "mean_distance": 0.4},
         metrics=pd.concat([
             minimax,
@@ -119,7 +117,7 @@ REFUTED = {"V6", "T1", "Q2", "Q5", "Q7"}
 
 
 def verdict(evidence: Evidence, claim: str) -> str:
-    return ledger(evidence)[claim]["verdict"]
+    return ledger(evidence)[claim].verdict
 
 
 def test_every_claim_has_its_rule_and_its_test() -> None:
@@ -128,9 +126,9 @@ def test_every_claim_has_its_rule_and_its_test() -> None:
 
 def test_expectations_give_the_expected_verdicts(evidence: Evidence) -> None:
     found = ledger(evidence)
-    assert {name for name, entry in found.items() if entry["verdict"] == "refuted"} == REFUTED
-    assert {entry["verdict"] for name, entry in found.items() if name not in REFUTED} == {"supported"}
-    assert all(entry["numbers"] and entry["reason"] for entry in found.values())
+    assert {name for name, entry in found.items() if entry.verdict == "refuted"} == REFUTED
+    assert {entry.verdict for name, entry in found.items() if name not in REFUTED} == {"supported"}
+    assert all(entry.numbers and entry.reason for entry in found.values())
 
 
 @pytest.mark.parametrize(
@@ -163,34 +161,37 @@ def test_the_identities_that_must_fail_decide_too(evidence: Evidence) -> None:
     assert verdict(everything_holds, "Q1") == "refuted"
 
 
-def rewritten(evidence: Evidence, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Evidence:
+def rewritten(evidence: Evidence, change: Callable[[Step], Step]) -> Evidence:
     """The steps of all fresh discriminators, changed one by one."""
-    steps = [change(row) for row in evidence.mechanism["fresh_discriminator"]]
-    return replace(evidence, mechanism={**evidence.mechanism, "fresh_discriminator": steps})
+    return measured(evidence, fresh_discriminator=list(map(change, evidence.mechanism.fresh_discriminator)))
+
+
+def measured(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, mechanism=replace(evidence.mechanism, **changes))
 
 
 def test_gradients_decide_on_saturation(evidence: Evidence) -> None:
-    level = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0})
+    level = rewritten(evidence, lambda step: replace(step, gradient_norm=1.0))
     assert verdict(level, "V2") == "refuted"
     assert verdict(level, "V3") == "refuted"
-    one = rewritten(evidence, lambda row: {**row, "gradient_norm": 1.0} if row["seed"] == 0 else row)
+    one = rewritten(evidence, lambda step: replace(step, gradient_norm=1.0) if step.seed == 0 else step)
     assert verdict(one, "V2") == "undecided"
     assert verdict(one, "V3") == "undecided"
     swapped = {"minimax": "non_saturating", "non_saturating": "minimax"}
-    assert verdict(rewritten(evidence, lambda row: {**row, "loss": swapped[row["loss"]]}), "T3") == "refuted"
+    assert verdict(rewritten(evidence, lambda step: replace(step, loss=swapped[step.loss])), "T3") == "refuted"
 
 
 def test_a_discriminators_task_decides(evidence: Evidence) -> None:
-    easier = rewritten(evidence, lambda row: {**row, "discriminator_loss": 1 / row["epoch"]})
+    easier = rewritten(evidence, lambda step: replace(step, discriminator_loss=1 / step.epoch))
     assert verdict(easier, "V7") == "refuted"
-    mixed = rewritten(evidence, lambda row: {**row, "accuracy": row["epoch"] / 20})
+    mixed = rewritten(evidence, lambda step: replace(step, accuracy=step.epoch / 20))
     assert verdict(mixed, "V7") == "undecided"
 
 
-def replaced(evidence: Evidence, *contrasts: dict[str, Any]) -> Evidence:
-    pairs = {(each["variant"], each["against"]) for each in contrasts}
-    kept = [c for c in evidence.comparison["contrasts"] if (c["variant"], c["against"]) not in pairs]
-    return replace(evidence, comparison={**evidence.comparison, "contrasts": [*kept, *contrasts]})
+def replaced(evidence: Evidence, *contrasts: Contrast) -> Evidence:
+    pairs = {(each.variant, each.against) for each in contrasts}
+    kept = [c for c in evidence.comparison.contrasts if (c.variant, c.against) not in pairs]
+    return replace(evidence, comparison=replace(evidence.comparison, contrasts=[*kept, *contrasts]))
 
 
 def scored(evidence: Evidence, variant: str, **columns: Any) -> Evidence:
@@ -235,22 +236,21 @@ def test_runs_decide(evidence: Evidence) -> None:
 
 
 def test_measurements_decide(evidence: Evidence) -> None:
-    def mechanism(**changes: Any) -> Evidence:
-        return replace(evidence, mechanism={**evidence.mechanism, **changes})
-
-    perfect = [{"seed": 0, "fake_probability": 0.95}]
-    assert verdict(mechanism(perfect_generator=perfect), "Q2") == "supported"
-    assert verdict(mechanism(perfect_generator=[*perfect, {"seed": 1, "fake_probability": 0.5}]), "Q2") == "undecided"
-    leaking = {**evidence.mechanism["gradient_flow"], "generator_behind_detach": True}
-    assert verdict(mechanism(gradient_flow=leaking), "T5") == "refuted"
-    freezing = evidence.mechanism["frozen_discriminator"]
-    assert verdict(mechanism(frozen_discriminator={**freezing, "same_weights": False}), "T6") == "refuted"
-    costly = {**freezing, "peak_bytes": {"frozen": 2000, "not_frozen": 2000}}
-    assert verdict(mechanism(frozen_discriminator=costly), "T6") == "refuted"
+    perfect = [PerfectGenerator(0, 0.95)]
+    assert verdict(measured(evidence, perfect_generator=perfect), "Q2") == "supported"
+    mixed = [*perfect, PerfectGenerator(1, 0.5)]
+    assert verdict(measured(evidence, perfect_generator=mixed), "Q2") == "undecided"
+    leaking = replace(evidence.mechanism.gradient_flow, generator_behind_detach=True)
+    assert verdict(measured(evidence, gradient_flow=leaking), "T5") == "refuted"
+    freezing = evidence.mechanism.frozen_discriminator
+    moved = replace(freezing, same_weights=False)
+    assert verdict(measured(evidence, frozen_discriminator=moved), "T6") == "refuted"
+    costly = replace(freezing, peak_bytes=Cost(2000, 2000))
+    assert verdict(measured(evidence, frozen_discriminator=costly), "T6") == "refuted"
 
 
 def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:
-    without = replace(evidence, comparison={**evidence.comparison, "collapse": 0})
+    without = replace(evidence, comparison=replace(evidence.comparison, collapse=0))
     assert not without.runs("minimax")["failed"].any()
     assert verdict(without, "T2") == "refuted"
 
@@ -258,8 +258,8 @@ def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:
 def test_what_a_study_lacks_is_undecided_and_told(evidence: Evidence) -> None:
     without = replace(evidence, metrics=evidence.metrics[evidence.metrics["variant"] != "vae"])
     entry = ledger(without)["Q4"]
-    assert (entry["verdict"], entry["numbers"]) == ("undecided", {})
-    assert entry["reason"] == "Not tested: this study has no variant vae."
+    assert (entry.verdict, entry.numbers) == ("undecided", {})
+    assert entry.reason == "Not tested: this study has no variant vae."
 
 
 @pytest.fixture
@@ -339,9 +339,9 @@ def test_a_changed_threshold_changes_the_verdict(
 
 @pytest.mark.published
 def test_the_published_ledger_belongs_to_the_rules() -> None:
-    published = read_json(ROOT / "reports/claims.json")
+    published = read(dict[str, ClaimEntry], ROOT / "reports/claims.json")
     for name, claim in CLAIMS.items():
-        stated = {"kind": claim.kind, "text": claim.text, "rule": claim.stated, "figure": claim.figure}
-        assert {key: published[name].get(key) for key in stated} == stated
-        assert published[name]["verdict"] in ("supported", "refuted", "undecided")
-        assert not published[name]["reason"].startswith("Not tested")
+        entry = published[name]
+        stated = (claim.kind, claim.text, claim.stated, claim.figure)
+        assert (entry.kind, entry.text, entry.rule, entry.figure) == stated
+        assert not entry.reason.startswith("Not tested")

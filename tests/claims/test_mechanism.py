@@ -1,5 +1,6 @@
 """What is measured inside training, where the answer is known beforehand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from gan.claims.mechanism import fresh_discriminator, frozen_discriminator, grad
 from gan.compute import store
 from gan.compute.executors import ProcessExecutor
 from gan.images import scale
+from gan.records.mechanism import GradientFlow, Step
 from gan.seeding import random_generator
 from gan.study.schema import Study, Variant
 from gan.training.loop import train
@@ -26,12 +28,12 @@ def generators(variant: Variant, images: torch.Tensor) -> list[dict[str, np.ndar
     return [population.snapshot(run) for run in range(len(SEEDS))]
 
 
-def measured(variant: Variant, images: torch.Tensor, loss: str) -> dict[tuple[int, int], dict]:
+def measured(variant: Variant, images: torch.Tensor, loss: str) -> dict[tuple[int, int], Step]:
     scaled = scale(images.flatten(1))
     return {
-        (row["seed"], row["step"]): row
+        (row.seed, row.step): row
         for seed, generator in zip(SEEDS, generators(variant, images), strict=True)
-        for row in fresh_discriminator(variant, seed, generator, scaled, loss)
+        for row in fresh_discriminator(variant, seed, 1, generator, scaled, loss)
     }
 
 
@@ -39,9 +41,9 @@ def test_both_losses_are_measured_on_the_same_networks(variant: Variant, images:
     minimax, non_saturating = (measured(variant, images, loss) for loss in ("minimax", "non_saturating"))
     assert minimax.keys() == non_saturating.keys()
     for step, row in minimax.items():
-        for name in ("discriminator_loss", "fake_probability", "accuracy"):
-            assert row[name] == non_saturating[step][name]
-        assert row["gradient_norm"] != non_saturating[step]["gradient_norm"]
+        other = non_saturating[step]
+        assert replace(row, loss=other.loss, gradient_norm=other.gradient_norm) == other
+        assert row.gradient_norm != other.gradient_norm
 
 
 def test_the_first_step_is_torchs(variant: Variant, images: torch.Tensor) -> None:
@@ -65,39 +67,39 @@ def test_the_first_step_is_torchs(variant: Variant, images: torch.Tensor) -> Non
     nn.functional.softplus(-discriminator(fake)).mean().backward()
     norm = torch.cat([part.grad.flatten() for part in generator.parameters()]).norm()
     first = measured(variant, images, "non_saturating")[seed, 1]
-    assert first["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
-    assert first["discriminator_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert first.gradient_norm == pytest.approx(norm.item(), rel=1e-4)
+    assert first.discriminator_loss == pytest.approx(loss.item(), rel=1e-5)
 
 
 def test_a_perfect_generator_is_a_toss_up_and_a_poor_one_is_not(variant: Variant, images: torch.Tensor) -> None:
     """Nothing distinguishes one half of the images from the other; an untrained generator is soon recognised."""
     eager = variant.discriminator_optimizer.model_copy(update={"lr": 0.01})
     variant = variant.model_copy(update={"discriminator_optimizer": eager})
-    assert 0.3 < perfect_generator(variant, 0, scale(images.flatten(1)))["fake_probability"] < 0.7
+    assert 0.3 < perfect_generator(variant, 0, scale(images.flatten(1))).fake_probability < 0.7
     rows = measured(variant, images, "non_saturating")
     last = max(step for _, step in rows)
-    assert rows[SEEDS[0], last]["fake_probability"] < 0.05
-    assert rows[SEEDS[0], last]["accuracy"] > 0.8
+    assert rows[SEEDS[0], last].fake_probability < 0.05
+    assert rows[SEEDS[0], last].accuracy > 0.8
 
 
 def test_gradients_flow_as_torch_has_them() -> None:
-    assert gradient_flow() == {
-        "generator_in_its_step": True,
-        "discriminator_in_the_generators_step": True,
-        "generator_under_no_grad": False,
-        "generator_behind_detach": False,
-        "discriminator_behind_detach": True,
-    }
+    assert gradient_flow() == GradientFlow(
+        generator_in_its_step=True,
+        discriminator_in_the_generators_step=True,
+        generator_under_no_grad=False,
+        generator_behind_detach=False,
+        discriminator_behind_detach=True,
+    )
 
 
 def test_freezing_saves_the_discriminators_gradient(variant: Variant, images: torch.Tensor) -> None:
     """Three weight matrices and biases of the tutorial's discriminator, four bytes each, and little beside them."""
     step = frozen_discriminator(variant, 3, scale(images.flatten(1)))
-    assert step["same_weights"]
+    assert step.same_weights
     gradient = 4 * (784 * 256 + 256 + 256 * 128 + 128 + 128 + 1)
-    saved = step["peak_bytes"]["not_frozen"] - step["peak_bytes"]["frozen"]
+    saved = step.peak_bytes.not_frozen - step.peak_bytes.frozen
     assert gradient - 4096 <= saved <= 1.1 * gradient
-    assert min(step["milliseconds"].values()) > 0
+    assert min(step.milliseconds.frozen, step.milliseconds.not_frozen) > 0
 
 
 def test_peak_counts_what_lives_at_a_time() -> None:
@@ -119,9 +121,9 @@ def test_the_record_has_every_seed_and_epoch(study: Study, images: torch.Tensor,
     store.export_runs({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
     settings = study.mechanism.model_copy(update={"epochs": (1, 2), "seeds": tuple(SEEDS), "steps": 2})
     record = mechanism.measure(variant, settings, tmp_path / "runs", images, ProcessExecutor(2))
-    assert {(row["loss"], row["epoch"], row["seed"]) for row in record["fresh_discriminator"]} == {
+    assert {(row.loss, row.epoch, row.seed) for row in record.fresh_discriminator} == {
         (loss, epoch, seed) for loss in ("minimax", "non_saturating") for epoch in (1, 2) for seed in SEEDS
     }
-    assert [row["seed"] for row in record["perfect_generator"]] == SEEDS
+    assert [row.seed for row in record.perfect_generator] == SEEDS
     again = mechanism.measure(variant, settings, tmp_path / "runs", images, ProcessExecutor(1))
-    assert record["fresh_discriminator"] == again["fresh_discriminator"]
+    assert record.fresh_discriminator == again.fresh_discriminator

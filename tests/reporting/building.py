@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,11 @@ from ruamel.yaml import YAML
 
 from gan.audit import record as audit
 from gan.compute.executors import InProcessExecutor
+from gan.files import write_json
+from gan.records.claims import ClaimEntry, Identity
+from gan.records.comparison import Comparison
+from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
+from gan.records.simulation import Simulation
 from gan.reporting import document
 from gan.reporting.results import Results
 from gan.stats import comparison, simulation
@@ -43,30 +49,27 @@ FAILURES = {
     ("minimax", 5): (1, "weights not finite"),
 }
 IDENTITIES = [
-    {"id": "V6", "key": "V6.ratio", "statement": "The ratio is exp(l).", "measure": "relative error", "error": 3e-11,
-     "tolerance": 1e-8, "holds": True},
-    {"id": "V6", "key": "V6.equal", "statement": "The gradients are equal.", "measure": "relative error", "error": 1.0,
-     "tolerance": 1e-8, "holds": False},
-    {"id": "T1", "key": "T1.direction", "statement": "Both move logits alike.", "measure": "share of logits",
-     "error": 1.0, "tolerance": 0.0, "holds": False},
-]  # fmt: skip
+    Identity("V6", "V6.ratio", "The ratio is exp(l).", "relative error", 3e-11, 1e-8, True),
+    Identity("V6", "V6.equal", "The gradients are equal.", "relative error", 1.0, 1e-8, False),
+    Identity("T1", "T1.direction", "Both move logits alike.", "share of logits", 1.0, 0.0, False),
+]
 CLAIMS = {
-    "V2": {
-        "kind": "identity and mechanism", "text": "Minimax <b>saturates</b>.", "rule": "Supported if the norm | falls.",
-        "figure": "fresh", "numbers": {"fall": 0.01}, "verdict": "supported", "reason": "It falls to 1 % & less.",
-    },
-    "Q10": {
-        "kind": "identity", "text": "The second term conflicts.", "rule": "Supported if so.",
-        "numbers": {}, "verdict": "undecided", "reason": "Not tested: this study has no identity Q10.sum.",
-    },
-    "Q9": {
-        "kind": "outcome", "text": "CEWL gives better results.", "rule": "The contrast decides.", "figure": "ratios",
-        "numbers": {"ratio": 0.7}, "verdict": "refuted", "reason": "It is worse.",
-    },
-    "T4": {
-        "kind": "outcome", "text": "The recipe works.", "rule": "Supported if it does.", "figure": "samples",
-        "numbers": {}, "verdict": "supported", "reason": "8 of 8 runs work.",
-    },
+    "V2": ClaimEntry(
+        kind="identity and mechanism", text="Minimax <b>saturates</b>.", rule="Supported if the norm | falls.",
+        figure="fresh", numbers={"fall": 0.01}, verdict="supported", reason="It falls to 1 % & less.",
+    ),
+    "Q10": ClaimEntry(
+        kind="identity", text="The second term conflicts.", rule="Supported if so.",
+        numbers={}, verdict="undecided", reason="Not tested: this study has no identity Q10.sum.",
+    ),
+    "Q9": ClaimEntry(
+        kind="outcome", text="CEWL gives better results.", rule="The contrast decides.", figure="ratios",
+        numbers={"ratio": 0.7}, verdict="refuted", reason="It is worse.",
+    ),
+    "T4": ClaimEntry(
+        kind="outcome", text="The recipe works.", rule="Supported if it does.", figure="samples",
+        numbers={}, verdict="supported", reason="8 of 8 runs work.",
+    ),
 }  # fmt: skip
 
 
@@ -158,11 +161,14 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
     put(root / "reports/identities.json", IDENTITIES)
     put(root / "reports/audit.json", audited())
     put(root / "reports/simulation.json", simulated())
-    put(root / "reports/mechanism.json", {"fresh_discriminator": [
-        {"loss": loss, "seed": seed, "epoch": epoch, "step": step, "fake_probability": 0.5 / step,
-         "gradient_norm": 0.5 / step if loss == "minimax" else 1.0, "discriminator_loss": 1 / step, "accuracy": 0.9}
-        for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
-    ]})  # fmt: skip
+    put(root / "reports/mechanism.json", Mechanism(
+        [
+            Step(epoch, loss, seed, step, 0.5 / step if loss == "minimax" else 1.0, 0.5 / step, 1 / step, 0.9)
+            for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
+        ],
+        [PerfectGenerator(0, 0.5)], GradientFlow(True, True, False, False, True),
+        FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
+    ))  # fmt: skip
     put(root / "reports/floor.json", {
         **scores_at(0.31, 10, np.random.default_rng(0)), "kid": -0.00001, "images": 10000,
         "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
@@ -199,14 +205,11 @@ def scores_at(fid: float, digits: int, random: np.random.Generator) -> dict[str,
     }  # fmt: skip
 
 
-def compared(study: Study, metrics: pd.DataFrame) -> dict:
-    """comparison.json as its stage makes it, without what needs pinned variants or published ones."""
+def compared(study: Study, metrics: pd.DataFrame) -> Comparison:
+    """What the stage `compare` makes, without what needs pinned variants or published ones."""
     metrics = metrics[metrics["variant"].isin(study.compared)]
-    return comparison.compare(metrics, study.compare, PREREGISTRATION) | {
-        "sensitivity": comparison.sensitivity(metrics, study.compare),
-        "spread": [],
-        "literature": {"published": []},
-    }
+    again = comparison.sensitivity(metrics, study.compare)
+    return replace(comparison.compare(metrics, study.compare, PREREGISTRATION), sensitivity=again)
 
 
 @cache
@@ -215,7 +218,7 @@ def audited() -> dict:
 
 
 @cache
-def simulated() -> dict:
+def simulated() -> Simulation:
     return simulation.simulation_study(make_study([*LEVELS, "twin"], controls=CONTROLS), InProcessExecutor())
 
 
@@ -224,7 +227,7 @@ def put(path: Path, content) -> None:
     if isinstance(content, pd.DataFrame):
         content.to_csv(path, index=False)
     else:
-        path.write_text(json.dumps(content))
+        write_json(path, content)
 
 
 def change(path: Path, **values) -> dict:
@@ -274,7 +277,7 @@ def render(root: Path, study: Study, drawn: bool = False) -> tuple[str, str]:
 def draw_nothing(results: Results, colours: dict[str, str], folder: Path) -> list[str]:
     names = "fresh ratios learning probabilities gradients saturation losses logits digits audit-generator"
     drawn = [*names.split(), "audit-discriminator"]
-    drawn += [f"seeds-{standing['epochs']}" for standing in results.comparison["standings"]]
+    drawn += [f"seeds-{standing.epochs}" for standing in results.comparison.standings]
     for name in drawn:
         put(folder / f"{name}.svg", {})
     return drawn

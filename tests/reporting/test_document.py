@@ -25,6 +25,8 @@ from reporting.building import (
 
 import stages.report
 from gan import formatting
+from gan.records.comparison import Comparison
+from gan.records.reading import read
 from gan.reporting import results, sentences
 
 
@@ -87,20 +89,19 @@ def test_every_table_of_the_markdown_is_whole(published):
 
 def test_every_variant_contrast_and_hypothesis_is_shown(published):
     root, study, html, markdown = published
-    comparison = json.loads((root / "reports/comparison.json").read_text())
-    assert {each["family"] for each in comparison["contrasts"]} == {"declared", "control", "exploratory"}
+    comparison = read(Comparison, root / "reports/comparison.json")
+    assert {each.family for each in comparison.contrasts} == {"declared", "control", "exploratory"}
     parts = [plain(sentence) for sentence in sentences.verdict(comparison, CLAIMS, {})]
     parts += [*study.variants, "ef" * 32, "fe" * 32, "9f" * 16, PREREGISTRATION]
     parts += [hypothesis.text for hypothesis in (*study.compare.hypotheses, *study.compare.controls)]
-    for contrast in comparison["contrasts"]:
-        failures = contrast["failures"]
-        parts += [f"{contrast[key]:.3f}" for key in ("ratio", "low", "high")]
-        parts += [formatting.fixed(contrast["hedges_g"], 2), contrast["reason"]]
-        parts += [f"{failures['variant']} / {failures['against']}"]
-    for standing in comparison["standings"]:
-        for summary in standing["variants"].values():
-            parts += [f"{summary['mean']:.2f}", f"{summary['low']:.2f} – {summary['high']:.2f}"]
-            parts += [f"{100 * summary['failure_low']:.0f} – {100 * summary['failure_high']:.0f} %"]
+    for contrast in comparison.contrasts:
+        parts += [f"{number:.3f}" for number in (contrast.ratio, contrast.low, contrast.high)]
+        parts += [formatting.fixed(contrast.hedges_g, 2), contrast.reason]
+        parts += [f"{contrast.failures.variant} / {contrast.failures.against}"]
+    for standing in comparison.standings:
+        for summary in standing.variants.values():
+            parts += [f"{summary.mean:.2f}", f"{summary.low:.2f} – {summary.high:.2f}"]
+            parts += [f"{100 * summary.failure_low:.0f} – {100 * summary.failure_high:.0f} %"]
     for text in texts(html, markdown):
         assert [part for part in parts if part not in text] == []
 
@@ -109,15 +110,15 @@ def test_every_claim_is_shown_with_its_rule_in_order(published):
     *_, html, markdown = published
     for text in texts(html, markdown):
         for claim in CLAIMS.values():
-            for part in ("text", "rule", "kind", "verdict", "reason"):
-                assert claim[part] in text
+            for part in (claim.text, claim.rule, claim.kind, claim.verdict, claim.reason):
+                assert part in text
         assert "reports/claims.json" in text
-        places = [text.index(CLAIMS[name]["text"]) for name in ("V2", "T4", "Q9", "Q10")]
+        places = [text.index(CLAIMS[name].text) for name in ("V2", "T4", "Q9", "Q10")]
         assert places == sorted(places)
     for name, claim in CLAIMS.items():
         row = html[html.index(f"<th>{name}</th>") :].split("</tr>")[0]
-        assert f'class="word {claim["verdict"]}"' in row
-        assert re.search(rf"^\| {name} .* \*\*{claim['verdict']}\*\* \|", markdown, flags=re.MULTILINE)
+        assert f'class="word {claim.verdict}"' in row
+        assert re.search(rf"^\| {name} .* \*\*{claim.verdict}\*\* \|", markdown, flags=re.MULTILINE)
 
 
 def test_each_standing_has_its_table_and_figure(published):
@@ -203,7 +204,7 @@ def test_optional_parts_are_shown_where_they_are_there(tmp_path):
 def test_without_fresh_discriminators_nothing_points_to_their_figure(tmp_path):
     study = make_study(["cewl"], seeds=1, epochs=1)
     write_inputs(tmp_path, study)
-    put(tmp_path / "reports/mechanism.json", {"fresh_discriminator": []})
+    change(tmp_path / "reports/mechanism.json", fresh_discriminator=[])
     html, markdown = render(tmp_path, study, drawn=True)
     assert not (tmp_path / "reports/figures/fresh.svg").exists()
     assert '"#fresh"' not in html
@@ -215,7 +216,7 @@ def test_the_audit_is_shown(published):
     root, *_, html, markdown = published
     record = json.loads((root / "reports/audit.json").read_text())
     parts = [entry["generator"] for entry in record["equations"]]
-    parts += [entry["statement"] for entry in IDENTITIES]
+    parts += [identity.statement for identity in IDENTITIES]
     parts += [entry["text"] for entry in record["numerics"]]
     parts += [pair["verdict"] for pair in record["pairs"]]
     parts += ["= the same mathematics; ≈ same mathematics, different numerics; ∝"]

@@ -1,12 +1,14 @@
 """Results are those of the study's variants, each file is needed, and what is derived follows from the files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from reporting.building import CONTROLS, FAILURES, LEVELS, STUDIED, change, make_study, write_inputs
 
 from gan.errors import StudyError
-from gan.reporting.results import Results
+from gan.records.comparison import Ratio, Retest
+from gan.reporting.results import Results, measured
 
 FILES = (
     "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
@@ -59,3 +61,10 @@ def test_named_variants_are_followed_through_training_and_without_any_all(tmp_pa
     study = make_study(["cewl", "softer"], seeds=2)
     write_inputs(tmp_path, study)
     assert Results.read(study, tmp_path).followed == ["cewl", "softer"]
+
+
+def test_a_ratio_is_of_survivors_or_else_of_all_scored_runs() -> None:
+    every_run = Ratio(2.0, 1.0, 3.0)
+    retest = Retest("H1", 0.5, 0.4, 0.6, every_run, p_adjusted=0.01, verdict="supported", agree=True)
+    assert measured(retest) is retest
+    assert measured(replace(retest, ratio=None)) is every_run

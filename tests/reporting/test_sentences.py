@@ -1,18 +1,21 @@
 """The verdict in sentences says what the comparison says, and no more."""
 
 import re
+from dataclasses import replace
+from itertools import zip_longest
 
 import pandas as pd
 import pytest
 from reporting.building import CLAIMS, CONTROLS, HYPOTHESES, LEVELS, make_study, plain
 
+from gan.records.comparison import Comparison, Ratio
 from gan.reporting.sentences import verdict
 from gan.stats import comparison
 from gan.study.schema import Study
 
 
-def compare(study: Study, levels=LEVELS, failed=(), collapsed=()) -> dict:
-    """comparison.json of a study whose variants have these FIDs, give or take the luck of the seed."""
+def compare(study: Study, levels=LEVELS, failed=(), collapsed=()) -> Comparison:
+    """The comparison of a study whose variants have these FIDs, give or take the luck of the seed."""
     rows = [
         {"variant": name, "seed": seed, "epoch": epoch, "status": "failed" if (name, seed) in failed else "finished",
          "fid": levels.get(name, 8.0) * (1 + 0.02 * ((seed * 7 + len(name)) % 5 - 2)),
@@ -70,37 +73,46 @@ def test_it_says_who_leads(study, levels, lost, expected, how):
     assert 2 <= len(sentences) <= 6
 
 
+def with_contrasts(record: Comparison, *changes: dict) -> Comparison:
+    """The comparison with its first contrasts changed."""
+    pairs = zip_longest(record.contrasts, changes, fillvalue={})
+    return replace(record, contrasts=[replace(contrast, **changed) for contrast, changed in pairs])
+
+
 def test_it_says_no_more_than_the_contrasts():
     record = compare(make_study())
-    first, _, third = record["contrasts"]
-    first |= {"verdict": "refuted"}  # the declared winner is the worse one
-    assert verdict(record, {}, {})[0].endswith("but is worse, seed by seed, than minimax.")
-    first |= {"verdict": "undecided"}
-    third |= {"verdict": "refuted", "ratio": 0.5}
-    assert verdict(record, {}, {})[0] == (
+    worse = with_contrasts(record, {"verdict": "refuted"})  # the declared winner is the worse one
+    assert verdict(worse, {}, {})[0].endswith("but is worse, seed by seed, than minimax.")
+    undecided, third = {"verdict": "undecided"}, {"verdict": "refuted", "ratio": 0.5}
+    assert verdict(with_contrasts(record, undecided, {}, third), {}, {})[0] == (
         "non_saturating ranks first, but is worse, seed by seed, than cewl and not told apart from minimax."
     )
-    third |= {"ratio": 2.0}
-    assert verdict(record, {}, {})[0] == (
+    assert verdict(with_contrasts(record, undecided, {}, third | {"ratio": 2.0}), {}, {})[0] == (
         "non_saturating ranks first: better than cewl, but is not told apart from minimax."
     )
 
 
 def test_it_says_by_how_much():
     record = compare(make_study())
-    first, _, third = record["contrasts"]
-    first |= {"ratio": 0.804, "low": 0.75, "high": 0.86}
-    third |= {"ratio": 1.25, "low": 0.98, "high": 1.6}  # the other way round: the leader stands second
-    record["standings"][0]["variants"]["non_saturating"]["mean"] = 6.54321
-    assert plain(verdict(record, {}, {})[1]) == (
+    standing = record.standings[0]
+    leader = replace(standing.variants["non_saturating"], mean=6.54321)
+    standing = replace(standing, variants={**standing.variants, "non_saturating": leader})
+    record = replace(record, standings=[standing, *record.standings[1:]])
+
+    def size(first: dict, third: dict) -> str:
+        return plain(verdict(with_contrasts(record, first, {}, third), {}, {})[1])
+
+    first = {"ratio": 0.804, "low": 0.75, "high": 0.86}
+    third = {"ratio": 1.25, "low": 0.98, "high": 1.6}  # the other way round: the leader stands second
+    assert size(first, third) == (
         "Its FID averages 6.54 over 8 seeds, 20 % lower than with cewl (95 % interval 38 % lower to 2.0 % higher) "
         "and 20 % lower than with minimax (95 % interval 14 % to 25 % lower)."
     )
-    third |= {"ratio": 0.8, "low": 0.5, "high": 0.9}
-    assert "25 % higher than with cewl (95 % interval 11 % to 100 % higher)" in plain(verdict(record, {}, {})[1])
-    third |= {"low": None, "high": None}
-    first |= {"ratio": None, "low": None, "high": None, "scored_ratio": {"ratio": None, "low": None, "high": None}}
-    assert plain(verdict(record, {}, {})[1]).endswith("over 8 seeds, 25 % higher than with cewl.")
+    third = {"ratio": 0.8, "low": 0.5, "high": 0.9}
+    assert "25 % higher than with cewl (95 % interval 11 % to 100 % higher)" in size(first, third)
+    none = {"ratio": None, "low": None, "high": None}
+    known = size(none | {"scored_ratio": Ratio(**none)}, third | {"low": None, "high": None})
+    assert known.endswith("over 8 seeds, 25 % higher than with cewl.")
 
 
 @pytest.mark.parametrize(

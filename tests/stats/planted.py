@@ -3,12 +3,16 @@
 import json
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
+from gan.records.comparison import Comparison
 from gan.stats.comparison import compare
+from gan.stats.scores import Runs
 from gan.study.schema import Compare, Control, Hypothesis
 
 ALPHA, MARGIN = 0.05, 1.1
@@ -64,6 +68,12 @@ def table(
     )
 
 
+def runs(fid: Collection[float]) -> Runs:
+    """Runs by rising seed; an infinite FID stands for one that diverged."""
+    values = np.array(fid, float)
+    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), np.zeros(len(values), bool))
+
+
 def planted(ratio: float, sd: float, n: int = SEEDS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """FID of two variants that share each seed's luck; without noise, the first is `ratio` times the second."""
     generator = np.random.default_rng(seed)
@@ -80,11 +90,12 @@ def study_table(n: int = SEEDS) -> pd.DataFrame:
 
 
 def compared(metrics: pd.DataFrame | Sequence[pd.DataFrame], *arguments: Any, **changes: Any) -> dict[str, Any]:
-    """The comparison by `rules`, the same after a journey through JSON."""
+    """The comparison by `rules` as its JSON file has it, which reads as the same comparison."""
     metrics = metrics if isinstance(metrics, pd.DataFrame) else pd.concat(metrics)
     comparison = compare(metrics, rules(*arguments, **changes))
-    assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
-    return comparison
+    content = json.dumps(comparison, allow_nan=False, default=asdict)
+    assert TypeAdapter(Comparison).validate_json(content) == comparison
+    return json.loads(content)
 
 
 def declared(tables: Sequence[pd.DataFrame], kind: str = "superiority") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The whole comparison: rankings, summaries, faulty tables, other classifiers, and what its stage writes."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from stats.planted import (
     hypothesis,
     planted,
     rules,
+    runs,
     study_table,
     table,
 )
@@ -27,15 +28,9 @@ from stats.planted import (
 from gan.errors import StudyError
 from gan.files import read_json
 from gan.stats.comparison import rank, sensitivity
-from gan.stats.scores import Runs
 from gan.study import preregistration
 from gan.study.schema import Study
 from stages.compare import main as stage
-
-
-def runs(fid: Collection[float]) -> Runs:
-    values = np.array(fid, float)
-    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), np.zeros(len(values), bool))
 
 
 def summary(metrics: pd.DataFrame, **changes: Any) -> dict[str, Any]:
@@ -178,11 +173,11 @@ def test_the_same_verdicts_by_another_classifiers_metric_agree() -> None:
     assert list(again) == ["fid_classifier_1", "fid_classifier_2"]
     published = compared(metrics, FAMILY, "non_saturating")["contrasts"]
     for same, inverse, first in zip(*again.values(), published, strict=True):
-        assert (same["id"], same["verdict"], same["agree"]) == (first["id"], first["verdict"], True)
+        assert (same.id, same.verdict, same.agree) == (first["id"], first["verdict"], True)
         for key in ("ratio", "low", "high", "p_adjusted"):
-            assert same[key] == pytest.approx(first[key], rel=1e-9)
-        assert inverse["ratio"] == pytest.approx(1 / same["ratio"])
-    assert [each["agree"] for each in again["fid_classifier_2"]] == [False, False, True]
+            assert getattr(same, key) == pytest.approx(first[key], rel=1e-9)
+        assert inverse.ratio == pytest.approx(1 / same.ratio)
+    assert [each.agree for each in again["fid_classifier_2"]] == [False, False, True]
     assert sensitivity(metrics, rule) == {}
 
 
@@ -191,8 +186,8 @@ def test_another_classifier_changes_no_failure() -> None:
     metrics = pd.concat([table("a", variant), table("b", against, collapsed=range(SEEDS))])
     pair = [hypothesis("H", "superiority", "a", "b"), hypothesis("R", "superiority", "b", "a")]
     again = sensitivity(metrics.assign(fid_classifier_1=1.0), rules(pair))["fid_classifier_1"]
-    assert [each["verdict"] for each in again] == ["supported", "refuted"]
-    assert all(each["agree"] and each["ratio"] is None and each["scored_ratio"]["ratio"] == 1 for each in again)
+    assert [each.verdict for each in again] == ["supported", "refuted"]
+    assert all(each.agree and each.ratio is None and each.scored_ratio.ratio == 1 for each in again)
 
 
 def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(

@@ -1,24 +1,22 @@
 """This study's order and the published one."""
 
-from typing import Any
-
 import pytest
+from stats.planted import runs
 
+from gan.records.comparison import BothFids, Standing
+from gan.stats.comparison import summary
 from gan.stats.literature import LUCIC, compare_with_published
 
 
-def standing(ranking: list[str]) -> dict[str, Any]:
-    return {
-        "epochs": 10,
-        "ranking": ranking,
-        "variants": {name: {"scored_mean": float(place)} for place, name in enumerate(ranking, 1)},
-    }
+def standing(ranking: list[str]) -> Standing:
+    scores = [runs([place]) for place in range(1, len(ranking) + 1)]
+    return Standing(10, ranking, {name: summary(one, 0.95) for name, one in zip(ranking, scores, strict=True)})
 
 
 def test_the_published_order_is_that_of_the_table() -> None:
     order = compare_with_published(standing(list(LUCIC)))
-    assert order["published"] == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
-    assert order["fids"]["wgan_gp"] == {"published": 20.3, "spread": 5.0, "ours": 5.0}
+    assert order.published == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
+    assert order.fids["wgan_gp"] == BothFids(published=20.3, spread=5.0, ours=pytest.approx(5.0))
 
 
 @pytest.mark.parametrize(
@@ -32,11 +30,11 @@ def test_the_published_order_is_that_of_the_table() -> None:
 def test_tau_counts_pairs_in_the_same_order(ours: list[str], tau: float, p: float) -> None:
     """One exchange of neighbours among 15 pairs; exactly 1 + 5 of 720 orders are as close, and as many as far off."""
     order = compare_with_published(standing([*ours, "r3gan"]))
-    assert order["ours"] == ours
-    assert order["tau"] == pytest.approx(tau)
-    assert order["p"] == pytest.approx(p)
+    assert order.ours == ours
+    assert order.tau == pytest.approx(tau)
+    assert order.p == pytest.approx(p)
 
 
 def test_two_variants_make_no_order() -> None:
     order = compare_with_published(standing(["minimax", "wgan"]))
-    assert (order["tau"], order["p"]) == (None, None)
+    assert (order.tau, order.p) == (None, None)

@@ -3,16 +3,19 @@
 import json
 import math
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 from scipy import stats
 from stats.planted import hypothesis
 
 from gan.compute.executors import InProcessExecutor
 from gan.errors import StudyError
+from gan.records.simulation import Simulation
 from gan.stats import simulation
 from gan.stats.comparison import compare
 from gan.stats.contrasts import decide, verdict
@@ -37,8 +40,9 @@ def with_rules(study: Study, **changes: Any) -> Study:
 
 
 def test_false_verdicts_are_as_rare_as_declared_and_right_ones_frequent(study: Study) -> None:
-    rates = simulation_study(study, EXECUTOR)
-    assert json.loads(json.dumps(rates, allow_nan=False)) == rates
+    record = simulation_study(study, EXECUTOR)
+    rates = json.loads(json.dumps(asdict(record), allow_nan=False))
+    assert TypeAdapter(Simulation).validate_python(rates) == record
     by_name = {scenario["name"]: scenario for scenario in rates["scenarios"]}
     for scenario in by_name.values():
         for name, error in scenario["errors"].items():
@@ -62,8 +66,8 @@ def test_a_family_of_many_hypotheses_errs_no_more_often_than_one(study: Study) -
     """Without Holm's correction, eight independent tests at 5 % would err in a third of the studies."""
     named = list(study.variants)[:16]
     many = tuple(hypothesis(f"H{n}", "superiority", named[2 * n], named[2 * n + 1]) for n in range(8))
-    null, *_ = simulation_study(with_rules(study, hypotheses=many, controls=()), EXECUTOR)["scenarios"]
-    assert null["errors"]["false superiority"]["low"] <= 0.05
+    null, *_ = simulation_study(with_rules(study, hypotheses=many, controls=()), EXECUTOR).scenarios
+    assert null.errors["false superiority"].low <= 0.05
 
 
 def test_no_rate_depends_on_how_the_work_is_divided(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +75,8 @@ def test_no_rate_depends_on_how_the_work_is_divided(study: Study, monkeypatch: p
     whole = simulation_study(few, EXECUTOR)
     monkeypatch.setattr(simulation, "STUDIES_PER_TASK", 3)
     assert simulation_study(few, EXECUTOR) == whole
-    assert whole["seeds"] == dict.fromkeys(study.compare.named, SEEDS)
-    assert (whole["studies"], whole["alpha"], whole["margin"]) == (7, 0.05, 1.1)
+    assert whole.seeds == dict.fromkeys(study.compare.named, SEEDS)
+    assert (whole.studies, whole.alpha, whole.margin) == (7, 0.05, 1.1)
 
 
 def test_what_is_simulated_is_what_is_published(study: Study) -> None:
@@ -92,8 +96,8 @@ def test_what_is_simulated_is_what_is_published(study: Study) -> None:
         )
         for name, epochs in drawn.items()
     ]
-    contrasts = compare(pd.concat(tables), study.compare)["contrasts"]
-    published = [(each["id"], each["verdict"]) for each in contrasts if each["family"] != "exploratory"]
+    contrasts = compare(pd.concat(tables), study.compare).contrasts
+    published = [(each.id, each.verdict) for each in contrasts if each.family != "exploratory"]
     assert published == [(each.hypothesis.id, verdict(each)) for each in decide(drawn, study.compare)]
 
 
@@ -103,18 +107,19 @@ def test_rates_count_studies(study: Study) -> None:
     both_wrong = frozenset({("H1", "refuted"), ("H2", "refuted"), ("H3", "refuted"), ("A1", "different")})
     scenario = Scenario("", "", levels(study, 2, 1))
     rates = summary(scenario, Counter({right: 5, one_wrong: 3, both_wrong: 2}), study)
-    assert {name: error["rate"] for name, error in rates["errors"].items()} == {
+    assert {name: error.rate for name, error in rates.errors.items()} == {
         "false superiority": 0.5,
         "false refutation of equivalence": 0.2,
         "false alarm of a control": 0.7,
     }
-    assert not any(error["kept"] for error in rates["errors"].values())
-    power = {name: share["rate"] for name, share in rates["power"].items()}
+    assert not any(error.kept for error in rates.errors.values())
+    power = {name: share.rate for name, share in rates.power.items()}
     assert power == {"H1": 0.5, "H2": 0.8, "H3": 0.5, "A1": 0.3, "A2": 0, "A3": 0}
-    assert rates["joint_power"]["rate"] == 0.5
+    assert rates.joint_power
+    assert rates.joint_power.rate == 0.5
     expected = stats.binomtest(3, 10).proportion_ci(0.95)
-    assert (rates["power"]["A1"]["low"], rates["power"]["A1"]["high"]) == pytest.approx((expected.low, expected.high))
-    assert rates["verdicts"]["H3"] == {"refuted": 0.2, "supported": 0.5, "undecided": 0.3}
+    assert (rates.power["A1"].low, rates.power["A1"].high) == pytest.approx((expected.low, expected.high))
+    assert rates.verdicts["H3"] == {"refuted": 0.2, "supported": 0.5, "undecided": 0.3}
 
 
 def test_levels_make_hypotheses_true_and_equivalences_off_by_the_ratio(study: Study) -> None:

@@ -56,8 +56,9 @@ def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, fail
         "variant": variant,
         "parameters": {"objective": "minimax", "seeds": seeds, "adam": {"lr": 2e-4, "betas": [0.9, 0.999]}},
         "checksums": {"code": "c0de", "data": "da7a"},
-        "hardware": {"device": "cpu", "name": "a processor", "cores": 2, "workers": 2},
+        "hardware": {"device": "cpu", "name": "a processor", "cores": 2, "arithmetic": "float32", "workers": 2},
         "versions": {"python": "3.11.9", "torch": "2.15.0"},
+        "seconds": 99.5,
         "runs": [
             {
                 "seed": seed,

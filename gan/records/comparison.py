@@ -1,0 +1,186 @@
+"""reports/comparison.json: every rank, contrast and verdict. The stage `compare` writes it."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Family: TypeAlias = Literal["declared", "control", "exploratory"]
+Verdict: TypeAlias = Literal["supported", "refuted", "undecided", "insufficient data", "equivalent", "different"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One variant at one epoch; None is what the data leave undefined.
+
+    Of the survivors, `finished` in number: geometric mean with t interval, standard deviation of logs (`spread`), means
+    of the other scores. Of all runs: median with failures at +inf, rate of failure with Clopper and Pearson's interval.
+    `scored_mean` is the geometric mean of all runs that have a score, collapsed ones included.
+    """
+
+    n: int
+    finished: int
+    collapsed: int
+    diverged: int
+    failed: int
+    failure_rate: float
+    failure_low: float
+    failure_high: float
+    mean: float | None
+    low: float | None
+    high: float | None
+    median: float | None
+    spread: float | None
+    scored_mean: float | None
+    kid: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    density: float | None = None
+    coverage: float | None = None
+    digits: float | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All variants that were scored after so many epochs, ranked (the best first) and summed up."""
+
+    epochs: int
+    ranking: list[str]
+    variants: dict[str, Summary]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Runs of a contrast's two variants."""
+
+    variant: int
+    against: int
+
+
+@dataclass(frozen=True)
+class Failures(Counts):
+    """Runs that failed; `alone` counts shared seeds on which one variant alone failed, and `p` is McNemar's."""
+
+    alone: Counts
+    p: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """variant / against with its interval; None without runs to compare or with too few for an interval."""
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two variants after their test.
+
+    `n` and `failures` count runs, those on shared seeds where the contrast is paired. `ratio` is of the runs that
+    survived, and `scored_ratio` of all that have a score, collapsed ones included; `improvement` is the probability
+    that a run of `variant` is better than one of `against`, failures last. The p of a difference is a control's alone.
+    """
+
+    id: str
+    family: Family
+    kind: Literal["superiority", "equivalence"]
+    paired: bool
+    variant: str
+    against: str
+    text: str
+    epoch: int
+    n: Counts
+    failures: Failures
+    ratio: float | None
+    low: float | None
+    high: float | None
+    scored_ratio: Ratio
+    p: float
+    p_adjusted: float
+    p_difference: float | None
+    p_difference_adjusted: float | None
+    hedges_g: float | None
+    improvement: float | None
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A hypothesis or control without a test, and why."""
+
+    id: str
+    family: Family
+    reason: str
+
+
+@dataclass(frozen=True)
+class Retest:
+    """A declared hypothesis decided by another classifier's metric; `agree` if the verdict is the study's."""
+
+    id: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    scored_ratio: Ratio
+    p_adjusted: float
+    verdict: Verdict
+    agree: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """What varies, and the standard deviation of log FID that it makes over `n` seeds, with its interval."""
+
+    source: str
+    variant: str
+    epoch: int
+    n: int
+    sd: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class BothFids:
+    """A variant's published FID with its standard deviation, and this study's."""
+
+    published: float
+    spread: float
+    ours: float | None
+
+
+@dataclass(frozen=True)
+class Literature:
+    """The published and this study's order of the variants that both have, best first, and Kendall's τ with its p.
+
+    `tau` and `p` are None for fewer than three variants.
+    """
+
+    epochs: int
+    published: list[str]
+    ours: list[str]
+    fids: dict[str, BothFids]
+    tau: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole comparison.
+
+    `preregistration` is the checksum of what was declared beforehand. The first of the `standings` is that of the most
+    epochs. `sensitivity` has the declared hypotheses again, by each further classifier's column of metrics.
+    """
+
+    metric: str
+    alpha: float
+    margin: float
+    collapse: int
+    preregistration: str | None
+    standings: list[Standing]
+    contrasts: list[Contrast]
+    untested: list[Untested]
+    sensitivity: dict[str, list[Retest]] = field(default_factory=dict)
+    spread: list[Source] = field(default_factory=list)
+    literature: Literature | None = None
