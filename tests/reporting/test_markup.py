@@ -25,13 +25,17 @@ def test_names_and_texts_are_text_and_never_markup(tmp_path):
     assert r"&lt;i>a\|b\_\](x) \$" in markdown
 
 
+# With markup in them these are refused when a record is read.
+FIXED = {"relative error", "share of logits", "insufficient data"}
+
+
 def marked_up(value):
     """The same with markup at the end of every text of more than one word."""
     if isinstance(value, dict):
         return {name: marked_up(part) for name, part in value.items()}
     if isinstance(value, list):
         return [marked_up(part) for part in value]
-    return value + MARKUP if isinstance(value, str) and " " in value else value
+    return value + MARKUP if isinstance(value, str) and " " in value and value not in FIXED else value
 
 
 def test_no_record_brings_markup_in(tmp_path):
