@@ -92,6 +92,12 @@ def _read(path: Path) -> bytes:
 
 def _describe(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
+    # A misspelt key is also one that is missing, and the misspelling says more.
+    for other in others:
+        if (first["type"], other["type"]) == ("missing", "extra_forbidden"):
+            (*here, wrong), (*there, right) = other["loc"], first["loc"]
+            if here == there and nearest(str(wrong), [str(right)]):
+                first = other
     # Pydantic adds the chosen member of a union to the path, after its key.
     path = [str(part) for part in first["loc"] if part != "[key]"]
     keys = [

@@ -137,6 +137,14 @@ def test_what_is_wrong_is_told_in_one_line(
     assert message in told
 
 
+def test_a_misspelt_key_is_named_rather_than_the_one_that_is_missing(
+    raw_params: dict[str, Any], write_params: Write
+) -> None:
+    raw_params["compare"]["margn"] = raw_params["compare"].pop("margin")
+    with pytest.raises(StudyError, match=r"compare\.margn: unknown key: did you mean margin\?"):
+        load_study(write_params(raw_params))
+
+
 def test_every_key_is_needed(raw_params: dict[str, Any], write_params: Write) -> None:
     """Python holds no defaults: each key that is taken away is missed by name."""
     leaves = [(section, key) for section, body in raw_params.items() if section != "variants" for key in body]
