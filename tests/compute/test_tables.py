@@ -26,7 +26,7 @@ def test_tables_without_rows_change_no_types(tmp_path: Path) -> None:
 
 
 def test_few_digits_are_a_collapse_unless_none_is_looked_for() -> None:
-    metrics = pd.DataFrame({"digits": [1.0, 2.0, 3.0, float("nan")]})
+    metrics = pd.DataFrame({"digits": [0.0, 2.0, 3.0, float("nan")]})
     assert collapsed(metrics, 2).tolist() == [True, True, False, False]
     assert not collapsed(metrics, 0).any()
     assert not collapsed(pd.DataFrame({"fid": [1.0]}), 2).any()
