@@ -4,9 +4,11 @@ import os
 import signal
 import sys
 
+from gan import environment
 from gan.compute.pipeline import end_with_pipeline, place
 
 if sys.argv[0] == "-m":  # a stage is starting; its imports take seconds
+    environment.adopt()
     end_with_pipeline()
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until errors.run handles it, Ctrl-C ends the stage silently

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import signal
 import struct
@@ -21,8 +22,9 @@ from ruamel.yaml import YAML
 from torch import nn
 from torchvision.datasets import MNIST
 
-from gan.commands.dvc import DVC, environment
+from gan.commands.dvc import DVC
 from gan.commands.presets import apply, prepare
+from gan.environment import own
 from gan.study.loading import load_study, read_yaml
 from gan.study.schema import Study, Variant
 from gan.training.loop import Run
@@ -146,7 +148,7 @@ class Pipeline:
     def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command there, in its own process group; stdout has what it prints."""
         settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        settings |= {"env": environment(), "start_new_session": True}
+        settings |= {"env": own(os.environ), "start_new_session": True}
         return subprocess.Popen(command, cwd=self.folder, **(settings | options))
 
     def reproduce(self, *targets: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gan import errors
+from gan import environment, errors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -125,5 +125,18 @@ def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")]
     print(f"Written to {path}; `make study` brings it into the report")
 
 
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 is all of this machine's")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 5000,
+    allowed: Annotated[str, typer.Option(help="Further names of this machine, with commas between them")] = "",
+) -> None:
+    """Serve MLflow's page."""
+    from gan.tracking.page import serve
+
+    serve(host, port, [name for name in allowed.replace(",", " ").split() if name])
+
+
 def main() -> None:
+    environment.adopt()
     errors.run(app)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from gan import errors
+from gan import environment, errors
 from gan.compute.pipeline import is_alive
 from gan.errors import StudyError
 
@@ -18,17 +18,12 @@ DVC = (sys.executable, "-m", "dvc")
 MOST_SECONDS = 30.0  # that a stage may take to end after Ctrl-C; without dvc it ends by itself
 
 
-def environment() -> dict[str, str]:
-    """The environment of a pipeline whose stages are to be run by this very Python."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-
-
 def reproduce(*arguments: str, folder: Path = Path()) -> None:
     """Run `dvc repro` in `folder`; StudyError if it fails, errors.Interrupted after Ctrl-C.
 
     Ctrl-C reaches DVC and its stage, too, but only the caller reports it.
     """
-    command, settings = [*DVC, "repro", *arguments], {**environment(), errors.QUIET: "yes"}
+    command, settings = [*DVC, "repro", *arguments], {**environment.own(os.environ), errors.QUIET: "yes"}
     dvc = subprocess.Popen(command, cwd=folder, env=settings)
     before = signal.signal(signal.SIGTERM, lambda number, frame: dvc.terminate())
     try:

@@ -25,8 +25,7 @@ def progress(
     description: str, total: int, unit: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many further units are done; `clock` returns seconds."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _Lines(description, total, unit, clock).advance
         return
     columns = (
@@ -38,7 +37,7 @@ def progress(
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as display:
+    with Progress(*columns, console=Console(stderr=True)) as display:
         task = display.add_task(description, total=total)
         yield lambda done: display.advance(task, done)
 

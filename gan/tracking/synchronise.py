@@ -14,11 +14,10 @@ from gan.files import part
 from gan.study.schema import Study
 from gan.tracking.recorded import RecordedRun, recorded_runs
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # MLflow reads it when it is imported
-os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # MLflow reads it when it is imported
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 CONTENT = "content"  # tag with the record's digest, set last: a run without it is outdated or was cut short
 METRICS_PER_REQUEST = 1_000  # MLflow's limit
@@ -79,7 +78,7 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
 
 def _store(root: Path) -> tuple[str, Path | None]:
     """MLflow's address, and the path of its file if it is an SQLite store."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root.resolve() / 'mlflow.db').as_posix()}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or _address(root / "mlflow.db")
     path = make_url(uri).database if uri.startswith("sqlite:") else None
     return uri, Path(path) if path and not path.startswith("file:") else None
 
@@ -89,8 +88,13 @@ def _create(store: Path) -> None:
     unfinished = part(store)
     for leftover in store.parent.glob(f"{unfinished.name}*"):  # including its journal
         leftover.unlink()
-    MlflowClient(f"sqlite:///{unfinished.resolve().as_posix()}").search_experiments()
+    MlflowClient(_address(unfinished)).search_experiments()
     unfinished.replace(store)
+
+
+def _address(path: Path) -> str:
+    """The address of an SQLite file, seen from here: the names of the folders above need not be legal in one."""
+    return URL.create("sqlite", database=os.path.relpath(path)).render_as_string()
 
 
 def _open(experiment_name: str, uri: str, root: Path) -> tuple[MlflowClient, str]:

@@ -40,3 +40,9 @@ def test_the_pace_is_that_of_the_last_half_minute(work: Callable[..., list[str]]
 def test_slow_units_and_short_work(work: Callable[..., list[str]]) -> None:
     assert work((100, 0), (100, 1), total=2) == ["train cewl: 1 of 2 epochs, 3 min left"]
     assert work((1, 1), (1, 1), total=2) == []
+
+
+def test_no_bar_is_drawn_into_a_file(work: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some shells and services ask every program for colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert work((30, 50)) == ["train cewl: 50 of 100 epochs, 30 s left"]

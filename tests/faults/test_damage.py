@@ -13,8 +13,8 @@ import pytest
 import torch
 from conftest import Pipeline, contents
 
-from gan.commands.dvc import environment
 from gan.compute.store import is_whole, load_generator
+from gan.environment import own
 from gan.errors import StudyError
 from gan.evaluation.classifier import Classifier, load_classifiers
 from gan.files import read_sealed_json
@@ -149,7 +149,7 @@ def test_a_full_disk(begun: Pipeline, finished: Pipeline, tmp_path: Path, inject
     study = begun.copy(tmp_path / "project")
     (tmp_path / "sitecustomize.py").write_text(FULL_DISK.format(random.Random(injection).randint(1, 15)))
     train = (sys.executable, "-m", "stages.train", "minimax")
-    trainer = study.start(*train, env=environment() | {"PYTHONPATH": str(tmp_path)})
+    trainer = study.start(*train, env=own(os.environ) | {"PYTHONPATH": str(tmp_path)})
     printed, _ = trainer.communicate()
     assert trainer.returncode == 1, printed
     *_, told = printed.splitlines()

@@ -1,6 +1,7 @@
 """The whole pipeline, small and real: from images to a report, and what users do afterwards."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 from conftest import ROOT, TESTS, Pipeline
 from ruamel.yaml import YAML
 
-from gan.commands.dvc import DVC, environment
+from gan.commands.dvc import DVC
 from gan.commands.presets import prepare
+from gan.environment import own
 from gan.reporting.terminal import show
 
 pytestmark = pytest.mark.slow
@@ -60,7 +62,7 @@ def edit(project: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 def dvc(project: Path, *arguments: str) -> list[str]:
     """Run a dvc command; return the names of the stages that ran."""
     command = [*DVC, *arguments]
-    result = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=project, env=own(os.environ), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return [line.split("'")[1] for line in result.stdout.splitlines() if line.startswith("Running stage")]
 
@@ -68,7 +70,7 @@ def dvc(project: Path, *arguments: str) -> list[str]:
 def refusal(project: Path, variant: str) -> str:
     """What `gan check --joining` prints on stderr: why a new variant can't join the published ones, if it can't."""
     command = [sys.executable, "-m", "gan", "check", "--joining", variant]
-    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False).stderr
+    return subprocess.run(command, cwd=project, env=own(os.environ), capture_output=True, text=True, check=False).stderr
 
 
 def metrics(project: Path, variant: str) -> pd.DataFrame:
