@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from dataclasses import asdict
 from functools import reduce
 from operator import getitem
@@ -48,6 +49,15 @@ def remove_parts(folder: Path) -> None:
     """Remove the temporary files that killed processes have left in `folder`."""
     for leftover in folder.glob(".*.part"):
         leftover.unlink()
+
+
+def remove_others(folder: Path, pattern: str, kept: Collection[Path]) -> None:
+    """Remove the files in `folder` that match but are not to be kept, and the folders that this has emptied."""
+    for path in sorted(folder.glob(pattern)):
+        if path.is_file() and path not in kept:
+            path.unlink()
+            if path.parent != folder and not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
 def write_sealed(path: Path, content: bytes) -> None:

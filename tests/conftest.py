@@ -171,6 +171,11 @@ class Pipeline:
         comparison = self.folder / "reports/comparison.json"
         return files | ({"comparison": comparison.read_bytes()} if comparison.exists() else {})
 
+    def pages(self) -> dict[str, bytes]:
+        """All that people read, and all that it was made from."""
+        pages = {name: (self.folder / "reports" / name).read_bytes() for name in ("report.html", "report.md")}
+        return self.results() | contents(self.folder / "reports/figures") | pages
+
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
@@ -189,6 +194,14 @@ def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipel
     """The smallest study, never disturbed, trained and compared."""
     pipeline = begun.copy(tmp_path_factory.mktemp("finished") / "project")
     pipeline.reproduce("compare", "track")
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def reported(finished: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The finished study with its report."""
+    pipeline = finished.copy(tmp_path_factory.mktemp("reported") / "project")
+    pipeline.reproduce()
     return pipeline
 
 

@@ -13,6 +13,7 @@ import psutil
 from gan import environment, errors
 from gan.compute.pipeline import is_alive
 from gan.errors import StudyError
+from gan.files import write
 
 DVC = (sys.executable, "-m", "dvc")
 MOST_SECONDS = 30.0  # that a stage may take to end after Ctrl-C; without dvc it ends by itself
@@ -23,6 +24,7 @@ def reproduce(*arguments: str, folder: Path = Path()) -> None:
 
     Ctrl-C reaches DVC and its stage, too, but only the caller reports it.
     """
+    _need_no_repository(folder)
     command, settings = [*DVC, "repro", *arguments], {**environment.own(os.environ), errors.QUIET: "yes"}
     dvc = subprocess.Popen(command, cwd=folder, env=settings)
     before = signal.signal(signal.SIGTERM, lambda number, frame: dvc.terminate())
@@ -35,6 +37,16 @@ def reproduce(*arguments: str, folder: Path = Path()) -> None:
         signal.signal(signal.SIGTERM, before)
     if status:
         raise StudyError(f"the pipeline failed{'' if folder == Path() else f' in {folder}'}; the reason is above")
+
+
+def _need_no_repository(folder: Path) -> None:
+    """Let DVC work in a folder that no git repository has, such as an unpacked archive."""
+    local = folder / ".dvc/config.local"
+    place = folder.resolve()
+    if local.exists() or any((above / ".git").exists() for above in (place, *place.parents)):
+        return
+    write(local, "[core]\n    no_scm = true\n")
+    print(f"This is no git repository: DVC works without one ({local})", file=sys.stderr)
 
 
 def _end(dvc: subprocess.Popen[bytes]) -> None:

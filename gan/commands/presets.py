@@ -1,7 +1,6 @@
 """The same pipeline in a scratch copy with some parameters changed: nothing published is touched."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,14 @@ from ruamel.yaml import YAML
 from gan.audit.recipes import check_study
 from gan.commands.dvc import reproduce
 from gan.errors import StudyError
+from gan.files import write
 from gan.formatting import unknown
 from gan.study.loading import load_study, read_yaml, validate
 
-# The study's results; a preset makes its own. The benchmark is not made by a stage, so the copy needs it.
-RESULTS = ("dvc.lock", "models", "reports")
-BENCHMARK = "reports/benchmark.json"
+# All that a copy needs: code, pipeline, and the benchmark, which no stage makes.
+CODE = ("gan", "stages")
+FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json")
+MARK = ".preset"  # a file that a copy has and nobody else's folder
 
 
 def run_preset(preset: Path, folder: Path) -> None:
@@ -33,21 +34,36 @@ def run_preset(preset: Path, folder: Path) -> None:
 def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> None:
     """Make `folder` a copy of this checkout whose params.yaml is `params` with the preset's values laid over it.
 
-    StudyError, before anything is copied, if `params` or the preset is not valid.
+    StudyError, before anything is copied, if `params` or the preset is not valid, or `folder` is somebody else's.
     """
     load_study(params)  # its faults are not the preset's
     laid_over = apply(read_yaml(preset), read_yaml(params), preset)
     check_study(validate(laid_over, preset), preset)
     for mirrors in laid_over["data"]["mirrors"].values():
         mirrors[:] = [mirror if "://" in mirror else str(Path(mirror).resolve()) for mirror in mirrors]
-    for name in _source_files():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(name, target)
-    with (folder / "params.yaml").open("w") as file:
+    _claim(folder, preset)
+    for name in CODE:
+        shutil.rmtree(folder / name, ignore_errors=True)  # modules that the checkout no longer has
+        shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        write(folder / name, Path(name).read_bytes())
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(pure=True).dump(laid_over, file)
     # DVC takes it for a project of its own, not for a part of this repository.
-    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    write(folder / ".dvc/config.local", "[core]\n    no_scm = true\n")
+
+
+def _claim(folder: Path, preset: Path) -> None:
+    """Mark `folder` as a preset's copy; StudyError if there is something in it that no preset has put there."""
+    here, place = Path.cwd(), folder.resolve()
+    if any(place.is_relative_to(here / name) for name in CODE):
+        raise StudyError(
+            f"{folder} is inside the code that is to be copied: name another folder, such as .scratch/mine"
+        )
+    if not (folder / MARK).exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StudyError(f"{folder} has files that no preset has made: name an empty or a new folder")
+        write(folder / MARK, f"`gan run-preset {preset}` keeps its copy of the study here and overwrites it.\n")
 
 
 def apply(preset: Any, params: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -81,13 +97,3 @@ def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         below = base.get(key)
         merged[key] = lay_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
-
-
-def _source_files() -> list[str]:
-    """The checkout's files, committed or not, without the results and what git ignores."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        raise StudyError(f"a preset needs the list of this checkout's files, and git says: {listed.stderr.strip()}")
-    names = [name for name in listed.stdout.split("\0") if name and Path(name).is_file()]
-    return [name for name in names if name.split("/")[0] not in RESULTS or name == BENCHMARK]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from gan import errors
 from gan.commands.dvc import reproduce
-from gan.commands.presets import RESULTS
 from gan.commands.published import check_joining
 from gan.errors import StudyError
 from gan.study.schema import Study
+
+RESULTS = ("dvc.lock", "models", "reports")
 
 
 def run_study() -> None:
@@ -39,6 +40,15 @@ def _reproduce(command: str, *arguments: str) -> None:
 
 def _remedy(command: str) -> str:
     # DVC removes the results of a stage before it runs the stage.
-    changed = subprocess.run(["git", "diff", "--quiet", "--", *RESULTS], capture_output=True, check=False)
-    back = f"; `git checkout {' '.join(RESULTS)}` goes back to the published results" if changed.returncode == 1 else ""
+    back = f"; `git checkout {' '.join(RESULTS)}` goes back to the published results" if _results_differ() else ""
     return f"`{command}` goes on from here{back}"
+
+
+def _results_differ() -> bool:
+    """Whether git is there and has other results than the folder."""
+    try:
+        return (
+            subprocess.run(["git", "diff", "--quiet", "--", *RESULTS], capture_output=True, check=False).returncode == 1
+        )
+    except FileNotFoundError:
+        return False

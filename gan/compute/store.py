@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save
 
-from gan.files import DamagedError, check, read_json, read_sealed_json, sha256, write, write_json, write_sealed_json
+from gan.files import (
+    DamagedError,
+    check,
+    read_json,
+    read_sealed_json,
+    remove_others,
+    sha256,
+    write,
+    write_json,
+    write_sealed_json,
+)
 from gan.training.loop import Run
 
 
@@ -47,17 +57,21 @@ def is_whole(folder: Path) -> bool:
 def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     """Copy kept runs (run key to folder) into `folder`, a subfolder for each seed; return their records and keys.
 
-    Equal runs give equal bytes there, so the copies have no durations.
+    Equal runs give equal bytes there, so the copies have no durations. What an earlier export has left of other seeds
+    and epochs is removed, and nothing else.
     """
-    records = []
+    records, exported = [], set()
     for key, source in kept.items():
         record = {**read_sealed_json(source / "run.json"), "key": key}
         target = seed_folder(folder, record["seed"])
         for name in record["files"]:
             write(target / name, (source / name).read_bytes())
-        exported = ("seed", "key", "status", "failure", "files")
-        write_json(target / "run.json", {name: record[name] for name in exported})
+        shown = ("seed", "key", "status", "failure", "files")
+        write_json(target / "run.json", {name: record[name] for name in shown})
+        exported |= {target / name for name in (*record["files"], "run.json")}
         records.append(record)
+    remove_others(folder, "seed-*/generator-*.safetensors", exported)
+    remove_others(folder, "seed-*/run.json", exported)
     return records
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.errors import StudyError
-from gan.files import read_json, sha256, write, write_json
+from gan.files import read_json, remove_others, sha256, write, write_json
 from gan.study.schema import Classify
 
 FEATURES = 64
@@ -108,13 +108,17 @@ def accuracy(model: Classifier, images: Tensor, labels: Tensor) -> float:
 
 
 def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dict[str, Any]) -> None:
-    """Write a classifier-<seed>.safetensors for each seed, and the record with their SHA-256 to classifiers.json."""
+    """Write a classifier-<seed>.safetensors for each seed, and the record with their SHA-256 to classifiers.json.
+
+    Classifiers of other seeds are removed.
+    """
     checksums = {}
     for seed, model in models.items():
         path = folder / f"classifier-{seed}.safetensors"
         write(path, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
         checksums[path.name] = sha256(path)
     write_json(folder / "classifiers.json", {**record, "sha256": checksums})
+    remove_others(folder, "classifier-*.safetensors", {folder / name for name in checksums})
 
 
 def load_classifiers(folder: Path) -> list[Classifier]:

@@ -69,6 +69,11 @@ sns.set_theme(
     },
 )
 
+_EXCHANGE = "".join(
+    f'[style*="{use}: {light}"]{{{use}:{dark}!important}}' for light, dark in DARK.items() for use in ("fill", "stroke")
+)
+_STYLE = f"<style>@media screen and (prefers-color-scheme:dark){{{_EXCHANGE}}}</style>"
+
 
 def palette(names: Sequence[str]) -> dict[str, str]:
     """A colour for each name, by its place; after ten names the colours repeat."""
@@ -79,13 +84,12 @@ def save(figure: Figure, path: Path) -> None:
     """Write `figure` as SVG. Browsers that prefer dark pages show paper and ink exchanged."""
     svg = StringIO()
     figure.savefig(svg, format="svg", metadata={"Date": None})
-    exchange = "".join(
-        f'[style*="{use}: {light}"]{{{use}:{dark}!important}}'
-        for light, dark in DARK.items()
-        for use in ("fill", "stroke")
-    )
-    style = f"<style>@media screen and (prefers-color-scheme:dark){{{exchange}}}</style>"
-    write(path, svg.getvalue().replace("<defs>", f"{style}\n <defs>", 1))
+    write(path, svg.getvalue().replace("<defs>", f"{_STYLE}\n <defs>", 1))
+
+
+def is_saved(path: Path) -> bool:
+    """Whether `save` has written this file, by the style that it gives to each."""
+    return _STYLE.encode() in path.read_bytes()
 
 
 def rows(count: int, row_height: float) -> tuple[Figure, Axes]:

@@ -25,13 +25,14 @@ LABEL_WIDTH = 44  # characters of a contrast's label on one line
 
 
 def draw(results: Results, colours: Mapping[str, str], folder: Path) -> list[str]:
-    """Save every figure into `folder`, and remove all others there; their names."""
+    """Save every figure into `folder`, and remove the others of an earlier report; their names."""
     folder.mkdir(parents=True, exist_ok=True)
-    for outdated in folder.glob("*.svg"):
-        outdated.unlink()
+    for figure in folder.glob("*.svg"):
+        if figure.is_file() and drawing.is_saved(figure):
+            figure.unlink()
     figures = {**_of_training(results, colours), **_of_scores(results, colours), **_of_losses(results, colours)}
-    for name, figure in figures.items():
-        drawing.save(figure, folder / f"{name}.svg")
+    for name, drawn in figures.items():
+        drawing.save(drawn, folder / f"{name}.svg")
     return list(figures)
 
 

@@ -1,7 +1,6 @@
 """A preset runs in a copy of the sources with some parameters changed and leaves the published results alone."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import ROOT, TESTS
@@ -76,13 +75,3 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert (folder / "gan/training/population.py").read_bytes() == (ROOT / "gan/training/population.py").read_bytes()
     assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
     assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
-
-
-def test_outside_a_checkout_it_says_so(
-    raw_params: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_params(raw_params)
-    (tmp_path / "preset.yaml").write_text("simulate: {studies: 1}")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match="git says"):
-        run_preset(Path("preset.yaml"), tmp_path / "copy")

@@ -27,7 +27,7 @@ import stages.report
 from gan import formatting
 from gan.records.comparison import Comparison
 from gan.records.reading import read
-from gan.reporting import results, sentences
+from gan.reporting import drawing, results, sentences
 
 
 @pytest.fixture(scope="module")
@@ -285,12 +285,13 @@ def test_it_says_which_variants_the_figures_show(published, tmp_path, monkeypatc
 def test_a_removed_variant_leaves_the_report(tmp_path):
     write_inputs(tmp_path, make_study(["softer", "minimax"], seeds=1, epochs=1))
     study = make_study(["minimax"], seeds=1, epochs=1)
-    (tmp_path / "reports/figures").mkdir()
-    (tmp_path / "reports/figures/ratios.svg").touch()
+    drawing.save(drawing.rows(1, 1.0)[0], tmp_path / "reports/figures/ratios.svg")
+    (tmp_path / "reports/figures/mine.svg").write_text("<svg/>", encoding="utf-8")
     write_inputs(tmp_path, study)
     html, markdown = render(tmp_path, study, drawn=True)
     assert (tmp_path / "reports/metrics/softer.csv").exists()
     assert not (tmp_path / "reports/figures/ratios.svg").exists()
+    assert (tmp_path / "reports/figures/mine.svg").exists()
     for page in (html, markdown):
         assert "softer" not in page
         assert "No two variants are compared here." in page
