@@ -3,6 +3,7 @@
 The files are the record: when MLflow fails or hangs, this warns and succeeds, unless it is asked to be strict.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import typer
 
 from gan import errors
 from gan.study.loading import load_study
+from gan.tracking import SHOWN
 from gan.tracking.time_budget import USUAL, TimeBudget
 
 
@@ -41,12 +43,24 @@ def _update(variants: list[str] | None, seconds: float | None) -> str:
     """Why MLflow could not be brought up to date within so many seconds; empty if it was."""
     # In a process of its own, which can be ended in time when a server or a locked file hangs.
     command = [sys.executable, "-m", "gan.tracking", *(variants or [])]
+    shown = os.dup(2)  # stderr, for what a user should see at once
+    settings = os.environ | {SHOWN: str(shown)}
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        child = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            env=settings,
+            pass_fds=[shown],
+        )
     except subprocess.TimeoutExpired as hang:
         return f"not done within {hang.timeout:.0f} s"
     except OSError as error:
         return str(error)
+    finally:
+        os.close(shown)
     if child.returncode:
         return (child.stderr.strip() or "it was killed").splitlines()[-1]
     print(child.stdout.strip())

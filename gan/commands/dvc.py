@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from gan import environment, errors
+from gan.compute.guards import has_locks
 from gan.compute.pipeline import is_alive
 from gan.errors import StudyError
-from gan.files import write
 
 DVC = (sys.executable, "-m", "dvc")
 MOST_SECONDS = 30.0  # that a stage may take to end after Ctrl-C; without dvc it ends by itself
@@ -24,7 +24,7 @@ def reproduce(*arguments: str, folder: Path = Path()) -> None:
 
     Ctrl-C reaches DVC and its stage, too, but only the caller reports it.
     """
-    _need_no_repository(folder)
+    _suit(folder)
     command, settings = [*DVC, "repro", *arguments], {**environment.own(os.environ), errors.QUIET: "yes"}
     dvc = subprocess.Popen(command, cwd=folder, env=settings)
     before = signal.signal(signal.SIGTERM, lambda number, frame: dvc.terminate())
@@ -39,14 +39,22 @@ def reproduce(*arguments: str, folder: Path = Path()) -> None:
         raise StudyError(f"the pipeline failed{'' if folder == Path() else f' in {folder}'}; the reason is above")
 
 
-def _need_no_repository(folder: Path) -> None:
-    """Let DVC work in a folder that no git repository has, such as an unpacked archive."""
-    local = folder / ".dvc/config.local"
-    place = folder.resolve()
-    if local.exists() or any((above / ".git").exists() for above in (place, *place.parents)):
-        return
-    write(local, "[core]\n    no_scm = true\n")
-    print(f"This is no git repository: DVC works without one ({local})", file=sys.stderr)
+def _suit(folder: Path) -> None:
+    """Tell DVC once what this folder lacks: a git repository, as an unpacked archive does, or locks on files."""
+    place, local = folder.resolve(), folder / ".dvc/config.local"
+    known = local.read_text(encoding="utf-8") if local.exists() else ""
+    if "no_scm" not in known and not any((above / ".git").exists() for above in (place, *place.parents)):
+        _configure(folder, "core.no_scm", "This is no git repository: DVC works without one")
+    if "hardlink_lock" not in known and not has_locks(folder / ".dvc/tmp"):
+        _configure(folder, "core.hardlink_lock", "This file system has no locks: DVC does with hard links")
+        for name in ("lock", "rwlock.lock"):  # left by another kind of lock, they would be taken for held
+            (folder / ".dvc/tmp" / name).unlink(missing_ok=True)
+
+
+def _configure(folder: Path, setting: str, told: str) -> None:
+    command = [*DVC, "config", "--local", setting, "true"]
+    subprocess.run(command, cwd=folder, env=environment.own(os.environ), capture_output=True, check=True)
+    print(f"{told} ({setting} in .dvc/config.local)", file=sys.stderr)
 
 
 def _end(dvc: subprocess.Popen[bytes]) -> None:

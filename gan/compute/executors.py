@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,7 +16,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
 
-from gan.compute.hardware import choose_device, count_cores
+from gan import machine
+from gan.compute.hardware import choose_device
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
@@ -25,6 +28,11 @@ Task: TypeAlias = Callable[[Any, Item, ProgressCallback], Result]
 
 # Without these glibc returns the memory of every large tensor to the system, which maps and zeroes it for the next one.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+
+GIB = 2**30
+WORKER_MEMORY = GIB  # bytes; the published recipe's workers take 0.6 GiB each, beside what all share, mostly for torch
+SOCKET_PATH = 107  # bytes; the system's limit
+SOCKET_NAME = len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # what multiprocessing adds to the folder for temporary files
 
 
 def divide(items: Sequence[Item], workers: int, most: int) -> list[Sequence[Item]]:
@@ -63,10 +71,13 @@ class ProcessExecutor:
     ) -> Iterator[Result]:
         if not items:
             return
+        _check_sockets()
         os.environ |= KEEP_MEMORY  # glibc reads it when a process starts
         context = multiprocessing.get_context("spawn")
         done_units = context.Queue()
-        with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (shared, done_units)) as pool:
+        with ProcessPoolExecutor(
+            min(self.workers, len(items)), context, _prepare, (shared, done_units, machine.AFFINITY)
+        ) as pool:
             try:
                 pending = _submit(pool, task, items)
                 while pending:
@@ -109,15 +120,34 @@ def local_executor(compute: Compute) -> Executor:
 
 
 def process_executor(compute: Compute) -> ProcessExecutor:
-    """As many of this machine's cores as params.yaml asks for; where it describes a cluster, all of them."""
-    return ProcessExecutor(
-        compute.workers if compute.engine == "local" and compute.workers != "auto" else count_cores()
-    )
+    """As many workers as params.yaml asks for; for `auto`, and where it describes a cluster, as fit on this machine."""
+    if compute.engine == "local" and compute.workers != "auto":
+        return ProcessExecutor(compute.workers)
+    cores, most = machine.cores(), max(1, machine.free_memory() // WORKER_MEMORY)
+    if most < cores:
+        free = f"{machine.free_memory() / GIB:.1f} GiB of memory are free"
+        print(
+            f"workers: {most} instead of {cores}, because {free} (compute.workers sets another number)", file=sys.stderr
+        )
+    return ProcessExecutor(min(cores, most))
 
 
 def one_thread() -> None:
     """Compute on one thread: with two, one process becomes very slow as soon as anything else runs on the machine."""
     torch.set_num_threads(1)
+
+
+def _check_sockets() -> None:
+    """StudyError if the sockets by which processes share images would have no place."""
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:
+        raise StudyError("no folder for temporary files can be written: free space in /tmp, or set TMPDIR") from None
+    if len(os.fsencode(folder)) + SOCKET_NAME > SOCKET_PATH:
+        raise StudyError(
+            f"TMPDIR is too long for the sockets in it: {len(os.fsencode(folder))} bytes of at most "
+            f"{SOCKET_PATH - SOCKET_NAME}; set it to another folder, such as TMPDIR=/tmp"
+        )
 
 
 def _submit(pool: ProcessPoolExecutor, task: Task[Item, Result], items: Sequence[Item]) -> set[Future[Result]]:
@@ -155,7 +185,8 @@ def _uninterrupted() -> Iterator[None]:
 _process: dict[str, Any] = {}  # what a worker process was given when it started
 
 
-def _prepare(shared: Any, done_units: "multiprocessing.Queue[int]") -> None:
+def _prepare(shared: Any, done_units: "multiprocessing.Queue[int]", cores: frozenset[int] | None) -> None:
+    machine.restore_affinity(cores)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_thread()
     _process.update(shared=shared, on_progress=done_units.put)

@@ -1,11 +1,11 @@
 """What this machine is: its device, its cores, their names, and the versions that decide a result's last digits."""
 
-import os
 import platform
 from pathlib import Path
 
 import torch
 
+from gan import machine
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
@@ -31,17 +31,12 @@ def describe_hardware(device: str) -> dict[str, str | int]:
     else:
         blas = "MKL" if torch.backends.mkl.is_available() else "BLAS"
         name, library = _processor_name(), f"{blas}, {torch.backends.cpu.get_cpu_capability()}"
-    return {"device": device, "name": name, "cores": count_cores(), "arithmetic": f"float32 ({library})"}
+    return {"device": device, "name": name, "cores": machine.cores(), "arithmetic": f"float32 ({library})"}
 
 
 def versions() -> dict[str, str]:
     """The versions that decide a result's last digits."""
     return {"python": platform.python_version(), "torch": torch.__version__}
-
-
-def count_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor_name() -> str:

@@ -1,1 +1,3 @@
 """MLflow, a window on the files."""
+
+SHOWN = "GAN_SHOWN"  # the variable with the number of a file whose lines the user sees at once

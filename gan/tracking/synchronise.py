@@ -2,16 +2,17 @@
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock
-
+from gan.compute.guards import LOCK_SECONDS, TakenError, lock
 from gan.errors import StudyError
 from gan.files import part
 from gan.study.schema import Study
+from gan.tracking import SHOWN
 from gan.tracking.recorded import RecordedRun, recorded_runs
 
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # MLflow reads it when it is imported
@@ -22,6 +23,7 @@ from sqlalchemy import URL, make_url
 CONTENT = "content"  # tag with the record's digest, set last: a run without it is outdated or was cut short
 METRICS_PER_REQUEST = 1_000  # MLflow's limit
 RUNS_PER_SEARCH = 50_000  # MLflow's limit
+MOST_LOCK_SECONDS = 600.0  # for another process that logs a whole study
 
 
 class Changes(NamedTuple):
@@ -47,7 +49,7 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
     superseded = unchanged = 0
     uri, store = _store(root)
     # One at a time: two processes would log the same runs, and crash if both created the tables of a new store.
-    with FileLock(f"{store or root / 'mlflow.db'}.lock"):
+    with _alone(Path(f"{store or root / 'mlflow.db'}.lock")):
         recorded = {
             name: recorded_runs(name, study.variants[name].seeds, reports)
             for name in variants or study.variants
@@ -74,6 +76,19 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
         for record in missing.values():
             _log(record, client, experiment)
     return Changes(len(missing), superseded, unchanged)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock; after some seconds a line says what this waits for, and after long there is an error."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(path, LOCK_SECONDS))
+        except TakenError as taken:
+            with open(int(os.environ.get(SHOWN, 2)), "w", encoding="utf-8", closefd=False) as shown:
+                print(f"MLflow's update waits: {taken}", file=shown)
+            stack.enter_context(lock(path, MOST_LOCK_SECONDS))
+        yield
 
 
 def _store(root: Path) -> tuple[str, Path | None]:

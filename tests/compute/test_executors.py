@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import tempfile
 import threading
 import time
 from itertools import product
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from gan import machine
 from gan.compute.executors import (
     ProcessExecutor,
     ProgressCallback,
@@ -18,7 +20,6 @@ from gan.compute.executors import (
     divide,
     local_executor,
 )
-from gan.compute.hardware import count_cores
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
@@ -79,15 +80,41 @@ def test_full_shared_memory_is_one_line() -> None:
 
 
 def test_workers_are_cores_unless_told() -> None:
-    assert local_executor(compute()).workers == count_cores()
+    assert local_executor(compute()).workers == machine.cores()
     assert local_executor(compute(workers=3)).workers == 3
+
+
+@pytest.mark.parametrize(("free", "workers"), [(8.0, 4), (2.5, 2), (0.3, 1)])
+def test_memory_bounds_the_workers_and_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], free: float, workers: int
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "free_memory", lambda: int(free * 2**30))
+    assert local_executor(compute()).workers == workers
+    told = capsys.readouterr().err
+    assert told == (
+        ""
+        if workers == 4
+        else f"workers: {workers} instead of 4, only {free} GiB of memory are free; "
+        "compute.workers sets another number\n"
+    )
+    assert local_executor(compute(workers=9)).workers == 9
+
+
+def test_without_any_folder_for_temporary_files_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(StudyError, match="^no folder for temporary files can be written: .* TMPDIR$"):
+        list(ProcessExecutor(2).run(work, [1], 10, lambda done: None))
 
 
 def test_scoring_beside_a_cluster_uses_what_this_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine that scores needs no workers and GPUs that a cluster was asked for."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     executor = local_executor(compute(engine="ray", device="cuda", workers=1000))
-    assert (executor.device, executor.workers) == ("cpu", count_cores())
+    assert (executor.device, executor.workers) == ("cpu", machine.cores())
 
 
 def test_shares_are_even_and_each_worker_has_as_many() -> None:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gan.compute.hardware import choose_device, count_cores, describe_hardware
+from gan import machine
+from gan.compute.hardware import choose_device, describe_hardware
 from gan.errors import StudyError
 from gan.study.schema import Study
 
@@ -21,5 +22,5 @@ def test_a_missing_gpu_is_reported(study: Study, monkeypatch: pytest.MonkeyPatch
 def test_hardware_has_a_name() -> None:
     hardware = describe_hardware("cpu")
     assert hardware["name"]
-    assert hardware["cores"] == count_cores()
+    assert hardware["cores"] == machine.cores()
     assert "float32" in hardware["arithmetic"]
