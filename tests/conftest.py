@@ -23,6 +23,7 @@ from torchvision.datasets import MNIST
 
 from gan.commands.dvc import DVC, environment
 from gan.commands.presets import apply, prepare
+from gan.datasets import UNPACKED
 from gan.study.loading import load_study, read_yaml
 from gan.study.schema import Study, Variant
 from gan.training.loop import Run
@@ -196,11 +197,11 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of four files shaped like MNIST's; torchvision has their checksums instead of MNIST's."""
+    """A folder of four files shaped like MNIST's, whose checksums are known instead of MNIST's."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     random = np.random.default_rng(0)
-    resources = []
+    resources, unpacked = [], {}
     for prefix, count in (("train", 60_000), ("t10k", 10_000)):
         labels = random.integers(0, 10, count, np.uint8)
         images = np.broadcast_to(labels[:, None, None], (count, 28, 28))  # each shows its label in every pixel
@@ -209,7 +210,9 @@ def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             name = f"{prefix}-{kind}-ubyte.gz"
             (folder / name).write_bytes(content)
             resources.append((name, hashlib.md5(content).hexdigest()))
+            unpacked[name.removesuffix(".gz")] = hashlib.sha256(idx(values)).hexdigest()
     monkeypatch.setattr(MNIST, "resources", resources)
+    monkeypatch.setattr("gan.download.UNPACKED", {**UNPACKED, "mnist": unpacked})
     return folder
 
 

@@ -11,6 +11,7 @@ from gan.audit.recipes import check_study
 from gan.commands.dvc import reproduce
 from gan.errors import StudyError
 from gan.formatting import unknown
+from gan.mirrors import elsewhere
 from gan.study.loading import load_study, read_yaml, validate
 
 # The study's results; a preset makes its own. The benchmark is not made by a stage, so the copy needs it.
@@ -37,9 +38,10 @@ def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> N
     """
     load_study(params)  # its faults are not the preset's
     laid_over = apply(read_yaml(preset), read_yaml(params), preset)
-    check_study(validate(laid_over, preset), preset)
-    for mirrors in laid_over["data"]["mirrors"].values():
-        mirrors[:] = [mirror if "://" in mirror else str(Path(mirror).resolve()) for mirror in mirrors]
+    study = validate(laid_over, preset, Path())
+    check_study(study, preset)
+    mirrors = {name: [elsewhere(mirror) for mirror in places] for name, places in study.data.mirrors.items()}
+    laid_over["data"] = {**laid_over["data"], "mirrors": mirrors}
     for name in _source_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

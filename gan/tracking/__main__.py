@@ -5,7 +5,6 @@ When MLflow fails or hangs, so does this. A study calls it through `stages.track
 
 import math
 import os
-import re
 import socket
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from gan.compute.pipeline import end_with_pipeline
 from gan.errors import StudyError
+from gan.formatting import without_credentials
 from gan.study.loading import load_study
 
 CONNECTING = 5.0  # seconds that a server may take to accept a connection
@@ -33,7 +33,7 @@ def main() -> None:
         changes = synchronise(study, sys.argv[1:], Path())
     except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
-        sys.exit(re.sub("//[^/@]*@", "//", cause))  # without a password in the address
+        sys.exit(without_credentials(cause))
     print("MLflow: {} runs logged, {} superseded, {} unchanged".format(*changes))
 
 
