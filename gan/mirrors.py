@@ -41,7 +41,8 @@ def is_url(mirror: str) -> bool:
 
 def folder(mirror: str) -> Path:
     """The folder that a mirror names, `~` and `~user` expanded; RuntimeError if there is no such home."""
-    return Path(mirror).expanduser()
+    # For a path ./~x is ~x, too.
+    return Path(mirror).expanduser() if mirror.startswith("~") else Path(mirror)
 
 
 def elsewhere(mirror: str) -> str:
@@ -186,8 +187,6 @@ def _cause(error: BaseException, timeout_seconds: float) -> str:
             return "SOCKS needs `.venv/bin/pip install pysocks`"
         case requests.exceptions.InvalidSchema():
             return "leads to an address that is neither http nor https"
-        case requests.exceptions.InvalidURL() | UnicodeError():
-            return "its address is malformed, or leads to one that is"
         case ssl.SSLCertVerificationError():
             return _certificate(error)
         case ssl.SSLError(library="X509" | "PEM"):
@@ -204,6 +203,8 @@ def _cause(error: BaseException, timeout_seconds: float) -> str:
             return "cut short"
         case HTTPException():
             return "its answer is no HTTP"
+        case ValueError():
+            return "its address is malformed, or leads to one that is"
         case RuntimeError():
             return "there is no such home folder"
         case OSError(strerror=str(strerror)):

@@ -26,13 +26,12 @@ MOST_LEVELS = 20
 class _Short(reprlib.Repr):
     """Short, and without addresses, which may hold passwords."""
 
-    maxlevel = 2
-
     def repr_str(self, value: str, level: int) -> str:
         return super().repr_str(_private(value), level)
 
 
 _SHORT = _Short()
+_SHORT.maxlevel = 2
 
 
 class _Constructor(SafeConstructor):

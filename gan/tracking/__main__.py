@@ -39,12 +39,17 @@ def main() -> None:
 
 def _reach(uri: str) -> None:
     """StudyError if nobody listens at an http address: MLflow itself would try for minutes."""
-    address = urlsplit(uri)
+    try:
+        address = urlsplit(uri)
+        port = address.port or (443 if address.scheme == "https" else 80)
+    except ValueError:  # it would show a part of the address, perhaps of its password
+        raise StudyError(
+            "MLFLOW_TRACKING_URI is no address: special characters of a password are written like %40"
+        ) from None
     if address.scheme not in ("http", "https") or not address.hostname:
         return
     if select_proxy(uri, get_environ_proxies(uri)):  # it may reach what this machine doesn't
         return
-    port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname, port), timeout=CONNECTING).close()
     except OSError as error:
