@@ -1,20 +1,12 @@
 """Names, numbers and lists in words, the same everywhere."""
 
 import math
-import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import SupportsFloat
 
 MISSING = "–"
 PERCENT = "\N{NO-BREAK SPACE}%"
-# What stands before the host of an address: up to the last @, because a password may hold @ and /, unless a port and a
-# path come first. An address may lack its scheme; urllib3 shows a path alone.
-_USER = re.compile(r"""((?:\b[a-z][a-z0-9+.-]*:)?//)(?:[^\s/?#]*:(?!\d+[/?#])\S*@|[^\s/?#]*@)""", re.IGNORECASE)
-_USER_ALONE = re.compile(r"""(?<![^\s'"(])[^\s/:@'"(]+:(?!//)[^\s/]*@""")
-_QUERY = re.compile(
-    r"""((?:\b[a-z][a-z0-9+.-]*://|with url: /)[^\s?#'"]*)[?#][^\s'"]*?(?=[:;,.)]*(?:[\s'"]|$))""", re.I
-)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -27,13 +19,6 @@ def unknown(name: str, known: Collection[str]) -> str:
     """Says that a name is not among the known ones, with the one that it resembles, else with all of them."""
     remedy = nearest(name, known) or f"; known are {', '.join(known)}"
     return f"{name} is unknown{remedy}"
-
-
-def without_credentials(text: str) -> str:
-    """`text`, for a message or log, whose addresses have lost user, password and query, where tokens are."""
-    for pattern, kept in ((_USER, r"\1"), (_USER_ALONE, ""), (_QUERY, r"\1")):
-        text = pattern.sub(kept, text)
-    return text
 
 
 def change(ratio: float) -> str:

@@ -19,8 +19,6 @@ from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select
 from urllib3 import exceptions as urllib3
 from urllib3.util import parse_url
 
-from gan.formatting import without_credentials
-
 MOST_BYTES = 100_000_000  # of a file, packed or not: twice the largest
 MOST_TIMEOUTS = 10  # how many times `timeout_seconds` a mirror may take for one file
 _PART = 65_536  # bytes
@@ -28,6 +26,14 @@ _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _ERRORS = (OSError, ValueError, RuntimeError, urllib3.HTTPError)  # of folders, requests and the reading of a body
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_IP = 9, 10, 62, 64  # OpenSSL's X509_V_ERR codes
 _NO_BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file of certificates"
+
+# What stands before the host of an address: up to the last @, because a password may hold @ and /, unless a port and a
+# path come first. An address may lack its scheme; urllib3 shows a path alone.
+_USER = re.compile(r"""((?:\b[a-z][a-z0-9+.-]*:)?//)(?:[^\s/?#]*:(?!\d+[/?#])\S*@|[^\s/?#]*@)""", re.IGNORECASE)
+_USER_ALONE = re.compile(r"""(?<![^\s'"(])[^\s/:@'"(]+:(?!//)[^\s/]*@""")
+_QUERY = re.compile(
+    r"""((?:\b[a-z][a-z0-9+.-]*://|with url: /)[^\s?#'"]*)[?#][^\s'"]*?(?=[:;,.)]*(?:[\s'"]|$))""", re.I
+)
 
 
 class MirrorError(Exception):
@@ -61,6 +67,13 @@ def address(mirror: str, name: str) -> str:
 def shown(mirror: str) -> str:
     """A mirror as messages show it: on one line, a URL without credentials and tokens."""
     return without_credentials("%20".join(mirror.split())) if is_url(mirror) else " ".join(mirror.split())
+
+
+def without_credentials(text: str) -> str:
+    """`text`, for a message or log, whose addresses have lost user, password and query, where tokens are."""
+    for pattern, kept in ((_USER, r"\1"), (_USER_ALONE, ""), (_QUERY, r"\1")):
+        text = pattern.sub(kept, text)
+    return text
 
 
 def contents(mirror: str, name: str, timeout_seconds: float) -> Iterator[bytes]:

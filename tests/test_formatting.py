@@ -47,22 +47,3 @@ def test_misfits_and_counts() -> None:
         "a and b",
         "a, b and c",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("http://me:secret@host/x", "http://host/x"),
-        ("at 'http://me:p@s/s@host:80/x': refused", "at 'http://host:80/x': refused"),
-        ("(HTTPS://me@host/?token=abc#d)", "(HTTPS://host/)"),
-        ("me:secret@host:80 fails", "host:80 fails"),
-        ("//me:secret@host/x", "//host/x"),
-        ("http://host:80/a@b: refused", "http://host:80/a@b: refused"),
-        ("Max retries exceeded with url: /x?token=abc (Caused by", "Max retries exceeded with url: /x (Caused by"),
-        ("http://a/?t=1; http://me:x@b/?t=2: no", "http://a/; http://b/: no"),
-        ("sqlite:///home/me/mlflow.db is locked", "sqlite:///home/me/mlflow.db is locked"),
-        ("mail me@host, at 12:30", "mail me@host, at 12:30"),
-    ],
-)
-def test_credentials_are_not_shown(text: str, kept: str) -> None:
-    assert formatting.without_credentials(text) == kept

@@ -14,7 +14,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from gan.compute.pipeline import end_with_pipeline
 from gan.errors import StudyError
-from gan.formatting import without_credentials
+from gan.mirrors import without_credentials
 from gan.study.loading import load_study
 
 CONNECTING = 5.0  # seconds that a server may take to accept a connection

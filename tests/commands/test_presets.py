@@ -86,3 +86,26 @@ def test_outside_a_checkout_it_says_so(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match="git says"):
         run_preset(Path("preset.yaml"), tmp_path / "copy")
+
+
+def test_mirrors_are_the_same_folders_for_the_copy(
+    raw_params: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has output folders of its own, and may lie in one of the checkout's."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    places = ["mirror", "../a#b", "~/mnist", "a:b", "HTTP://host/x?y=http://z", "~nobody-has-this-name"]
+    raw_params["data"]["mirrors"]["mnist"] = [f" {place}\n" for place in places]
+    params, copy = write_params(raw_params), tmp_path / ".scratch/copy"
+    (tmp_path / "preset.yaml").write_text("simulate: {studies: 1}", encoding="utf-8")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+    monkeypatch.setattr(presets, "_source_files", lambda: [".dvc/config"])
+    monkeypatch.chdir(tmp_path)
+    prepare(Path("preset.yaml"), copy, params)
+    assert load_study(copy / "params.yaml").data.mirrors["mnist"] == (
+        *(str(tmp_path / "mirror"), str(tmp_path.parent / "a#b"), str(tmp_path / "home/mnist"), str(tmp_path / "a:b")),
+        *places[-2:],
+    )
+    (tmp_path / "preset.yaml").write_text("data: {mirrors: {mnist: [data/raw]}}", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"^preset\.yaml: data\.mirrors\.mnist\.0: must not lie in data/"):
+        prepare(Path("preset.yaml"), copy, params)
