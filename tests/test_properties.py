@@ -18,8 +18,7 @@ from scipy import stats
 
 from gan.download import parse_idx
 from gan.files import SEAL, DamagedError, read_json, read_sealed, write_json, write_sealed
-from gan.mirrors import without_credentials
-from gan.mirrors import unpacked
+from gan.mirrors import unpacked, without_credentials
 from gan.stats.inference import (
     Estimate,
     discordance_test,
