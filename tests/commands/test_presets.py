@@ -106,6 +106,9 @@ def test_mirrors_are_the_same_folders_for_the_copy(
         *(str(tmp_path / "mirror"), str(tmp_path.parent / "a#b"), str(tmp_path / "home/mnist"), str(tmp_path / "a:b")),
         *places[-2:],
     )
-    (tmp_path / "preset.yaml").write_text("data: {mirrors: {mnist: [data/raw]}}", encoding="utf-8")
-    with pytest.raises(StudyError, match=r"^preset\.yaml: data\.mirrors\.mnist\.0: must not lie in data/"):
-        prepare(Path("preset.yaml"), copy, params)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/preset.yaml").write_text(
+        f"data: {{mirrors: {{mnist: [{tmp_path / 'data/raw'}]}}}}", encoding="utf-8"
+    )
+    with pytest.raises(StudyError, match=r"^presets/preset\.yaml: data\.mirrors\.mnist\.0: must not lie in data/"):
+        prepare(Path("presets/preset.yaml"), copy, params)
