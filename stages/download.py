@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gan import errors
-from gan.download import download
+from gan.data.download import download
 from gan.study.loading import load_study
 
 

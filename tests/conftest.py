@@ -24,6 +24,7 @@ from torchvision.datasets import MNIST
 
 from gan.commands.dvc import DVC
 from gan.commands.presets import apply, prepare
+from gan.data.datasets import UNPACKED
 from gan.environment import own
 from gan.study.loading import load_study, read_yaml
 from gan.study.schema import Study, Variant
@@ -211,11 +212,11 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of four files shaped like MNIST's; torchvision has their checksums instead of MNIST's."""
+    """A folder of four files shaped like MNIST's, whose checksums are known instead of MNIST's."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     random = np.random.default_rng(0)
-    resources = []
+    resources, unpacked = [], {}
     for prefix, count in (("train", 60_000), ("t10k", 10_000)):
         labels = random.integers(0, 10, count, np.uint8)
         images = np.broadcast_to(labels[:, None, None], (count, 28, 28))  # each shows its label in every pixel
@@ -224,7 +225,9 @@ def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             name = f"{prefix}-{kind}-ubyte.gz"
             (folder / name).write_bytes(content)
             resources.append((name, hashlib.md5(content).hexdigest()))
+            unpacked[name.removesuffix(".gz")] = hashlib.sha256(idx(values)).hexdigest()
     monkeypatch.setattr(MNIST, "resources", resources)
+    monkeypatch.setattr("gan.data.download.UNPACKED", {**UNPACKED, "mnist": unpacked})
     return folder
 
 

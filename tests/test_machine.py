@@ -24,9 +24,10 @@ def system(folder: Path, cgroup: str, mounts: list[tuple[str, str, str, str]], f
     """A /proc/self whose `mounts` (root, place, kind, options) are in `folder`, where `files` lie."""
     for name, content in files.items():
         write(folder / name, content)
+    places = [str(folder / place).replace(" ", r"\040") for _, place, _, _ in mounts]
     lines = [
-        f"30 24 0:26 {root} {str(folder / place).replace(' ', chr(92) + '040')} rw,nosuid shared:9 - {kind} none {options}"
-        for root, place, kind, options in mounts
+        f"30 24 0:26 {root} {place} rw,nosuid shared:9 - {kind} none {options}"
+        for (root, _, kind, options), place in zip(mounts, places, strict=True)
     ]
     write(folder / "proc/cgroup", cgroup)
     write(folder / "proc/mountinfo", "\n".join(["24 1 8:1 / / rw - ext4 /dev/sda rw", *lines]) + "\n")

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from gan.audit.recipes import check_study
 from gan.commands.dvc import reproduce
+from gan.data.mirrors import elsewhere
 from gan.errors import StudyError
 from gan.files import write
 from gan.formatting import unknown
@@ -38,9 +39,10 @@ def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> N
     """
     load_study(params)  # its faults are not the preset's
     laid_over = apply(read_yaml(preset), read_yaml(params), preset)
-    check_study(validate(laid_over, preset), preset)
-    for mirrors in laid_over["data"]["mirrors"].values():
-        mirrors[:] = [mirror if "://" in mirror else str(Path(mirror).resolve()) for mirror in mirrors]
+    study = validate(laid_over, preset, Path())
+    check_study(study, preset)
+    mirrors = {name: [elsewhere(mirror) for mirror in places] for name, places in study.data.mirrors.items()}
+    laid_over["data"] = {**laid_over["data"], "mirrors": mirrors}
     _claim(folder, preset)
     for name in CODE:
         shutil.rmtree(folder / name, ignore_errors=True)  # modules that the checkout no longer has

@@ -1,5 +1,6 @@
 """From params.yaml to a valid `Study`; every defect becomes one line that names the key."""
 
+import re
 import reprlib
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,15 @@ from gan.study.schema import OPTIMIZERS, Study
 MOST_BYTES = 30_000
 MOST_LEVELS = 20
 
-_SHORT = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    """Short, and without addresses, which may hold passwords."""
+
+    def repr_str(self, value: str, level: int) -> str:
+        return super().repr_str(_private(value), level)
+
+
+_SHORT = _Short()
 _SHORT.maxlevel = 2
 
 
@@ -50,7 +59,7 @@ class _Constructor(SafeConstructor):
 
 def load_study(path: Path = Path("params.yaml")) -> Study:
     """Read and validate a study; StudyError, one line that names the file and the key, if something is wrong."""
-    return validate(read_yaml(path), path)
+    return validate(read_yaml(path), path, path.parent)
 
 
 def read_yaml(path: Path) -> Any:
@@ -66,15 +75,18 @@ def read_yaml(path: Path) -> Any:
         raise StudyError(f"{path}: nested too deep") from None
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise StudyError(f"{path}{line}: {_cut(_one_line(str(error.problem)), 300)}") from None
+        raise StudyError(f"{path}{line}: {_cut(_private(_one_line(str(error.problem))), 300)}") from None
     except (YAMLError, UnicodeDecodeError, ValueError) as error:
         raise StudyError(f"{path}: {_cut(_one_line(str(error)), 300)}") from None
 
 
-def validate(raw: Any, path: Path) -> Study:
-    """The study that `raw`, read from `path`, describes; StudyError, one line that names the file and the key."""
+def validate(raw: Any, path: Path, folder: Path) -> Study:
+    """The study that `raw`, read from `path`, describes, to be run in `folder`.
+
+    StudyError, one line that names the file and the key, if it is not valid.
+    """
     try:
-        return Study.model_validate(raw)
+        return Study.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
         raise StudyError(f"{path}: {_describe(error)}") from None
 
@@ -99,7 +111,7 @@ def _describe(error: ValidationError) -> str:
             if here == there and nearest(str(wrong), [str(right)]):
                 first = other
     # Pydantic adds the chosen member of a union to the path, after its key.
-    path = [str(part) for part in first["loc"] if part != "[key]"]
+    path = [_private(str(part)) for part in first["loc"] if part != "[key]"]
     keys = [
         part for before, part in pairwise(["", *path]) if not (before.endswith("_optimizer") and part in OPTIMIZERS)
     ]
@@ -136,6 +148,11 @@ def _shown(value: Any) -> str:
         return _cut(_SHORT.repr(value), 80)
     except ValueError:  # Python prints no integer of thousands of digits
         return "so large a number"
+
+
+def _private(text: str) -> str:
+    """`text` to be shown; of an address only its scheme, because what follows may hold a password, be it malformed."""
+    return re.sub(r"(//|:(?=[^/]*@)).*", r"\1…", text, count=1, flags=re.DOTALL)
 
 
 def _cut(text: str, most: int) -> str:

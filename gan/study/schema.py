@@ -1,10 +1,24 @@
 """The sections of params.yaml, their types, bounds and rules."""
 
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
+from gan.data.mirrors import folder, is_url
 from gan.errors import StudyError
 from gan.formatting import unknown
 
@@ -31,10 +45,41 @@ def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reachable(mirror: str) -> str:
-    if "://" in mirror and not mirror.startswith(("http://", "https://")):
-        raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
-    urlsplit(mirror)  # its ValueError says what is wrong
+    if "\0" in mirror:
+        raise ValueError("a mirror's name has no zero byte")
+    if not is_url(mirror):
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", mirror):
+            raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
+        return mirror
+    try:
+        parts = urlsplit(mirror)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # it would show the address, and with it a password
+        whole = False
+    if not whole:
+        raise ValueError("a URL needs a host, a port if any, and special characters of a password like %40 for @")
     return mirror
+
+
+def _outside(mirror: str, info: ValidationInfo) -> str:
+    """Refuse a mirror in a folder that the commands empty: DVC would remove it before the download reads it."""
+    if is_url(mirror):
+        return mirror
+    root = Path((info.context or {}).get("folder", "")).absolute()
+    with suppress(OSError, RuntimeError):  # no such home, no permission, a loop of links: the download says so
+        place = root / folder(mirror)
+        # As it is written, and where its links lead.
+        places = {Path(os.path.normpath(place)), place.resolve()}
+        for name in EMPTIED:
+            if any(_within(each, root / name) for each in places):
+                raise ValueError(f"must not lie in {name}/, which is emptied: put the files into mirror/ or ../mnist")
+    return mirror
+
+
+def _within(path: Path, above: Path) -> bool:
+    """Whether a path is a folder or in it; also where links, or upper and lower case, give the folder another name."""
+    parents = (path, *path.parents)
+    return above in parents or (above.exists() and any(each.exists() and each.samefile(above) for each in parents))
 
 
 def _auto_or_count(value: Any) -> Any:
@@ -45,6 +90,12 @@ def _auto_or_count(value: Any) -> Any:
 
 # YAML has lists, a frozen study has tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+# Folders beside params.yaml that the pipeline or `make clean` empties, or where the commands keep what they may remove.
+EMPTIED = (
+    *("data", "models", "reports", "runs", ".dvc", ".work", ".scratch", ".venv", "mlartifacts", "mlruns"),
+    *(".pytest_cache", ".mypy_cache", ".ruff_cache"),
+)
 
 # A larger number is a typing error or an attack.
 MOST = 1_000_000
@@ -60,7 +111,12 @@ Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicat
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Mirror = Annotated[Text, AfterValidator(_reachable)]
+Mirror = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(_reachable),
+    AfterValidator(_outside),
+]
 AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]

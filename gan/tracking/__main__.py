@@ -5,7 +5,6 @@ When MLflow fails or hangs, so does this. A study calls it through `stages.track
 
 import math
 import os
-import re
 import socket
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from requests.utils import get_environ_proxies, select_proxy
 
 from gan.compute.pipeline import end_with_pipeline
+from gan.data.mirrors import without_credentials
 from gan.errors import StudyError
 from gan.study.loading import load_study
 
@@ -33,18 +33,23 @@ def main() -> None:
         changes = synchronise(study, sys.argv[1:], Path())
     except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
-        sys.exit(re.sub("//[^/@]*@", "//", cause))  # without a password in the address
+        sys.exit(without_credentials(cause))
     print("MLflow: {} runs logged, {} superseded, {} unchanged".format(*changes))
 
 
 def _reach(uri: str) -> None:
     """StudyError if nobody listens at an http address: MLflow itself would try for minutes."""
-    address = urlsplit(uri)
+    try:
+        address = urlsplit(uri)
+        port = address.port or (443 if address.scheme == "https" else 80)
+    except ValueError:  # it would show a part of the address, perhaps of its password
+        raise StudyError(
+            "MLFLOW_TRACKING_URI is no address: special characters of a password are written like %40"
+        ) from None
     if address.scheme not in ("http", "https") or not address.hostname:
         return
     if select_proxy(uri, get_environ_proxies(uri)):  # it may reach what this machine doesn't
         return
-    port = address.port or (443 if address.scheme == "https" else 80)
     try:
         socket.create_connection((address.hostname, port), timeout=CONNECTING).close()
     except OSError as error:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import psutil
 
+from gan.data.mirrors import without_credentials
+
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -18,7 +20,7 @@ def serve(host: str, port: int, allowed: Sequence[str]) -> None:
     """
     store = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if store.startswith("http"):
-        print(f"The runs are on {store}")
+        print(f"The runs are on {without_credentials(store)}")
         return
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     command += ["--backend-store-uri", store]

@@ -1,6 +1,7 @@
 """A preset runs in a copy of the sources with some parameters changed and leaves the published results alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, TESTS
@@ -75,3 +76,30 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert (folder / "gan/training/population.py").read_bytes() == (ROOT / "gan/training/population.py").read_bytes()
     assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
     assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
+
+
+def test_mirrors_are_the_same_folders_for_the_copy(
+    raw_params: dict[str, Any], write_params: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has output folders of its own, and may lie in one of the checkout's."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    places = ["mirror", "../a#b", "~/mnist", "a:b", "HTTP://host/x?y=http://z", "~nobody-has-this-name"]
+    raw_params["data"]["mirrors"]["mnist"] = [f" {place}\n" for place in places]
+    params, copy = write_params(raw_params), tmp_path / ".scratch/copy"
+    (tmp_path / "preset.yaml").write_text("simulate: {studies: 1}", encoding="utf-8")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+    monkeypatch.setattr(presets, "CODE", ())
+    monkeypatch.setattr(presets, "FILES", (".dvc/config",))
+    monkeypatch.chdir(tmp_path)
+    prepare(Path("preset.yaml"), copy, params)
+    assert load_study(copy / "params.yaml").data.mirrors["mnist"] == (
+        *(str(tmp_path / "mirror"), str(tmp_path.parent / "a#b"), str(tmp_path / "home/mnist"), str(tmp_path / "a:b")),
+        *places[-2:],
+    )
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/preset.yaml").write_text(
+        f"data: {{mirrors: {{mnist: [{tmp_path / 'data/raw'}]}}}}", encoding="utf-8"
+    )
+    with pytest.raises(StudyError, match=r"^presets/preset\.yaml: data\.mirrors\.mnist\.0: must not lie in data/"):
+        prepare(Path("presets/preset.yaml"), copy, params)

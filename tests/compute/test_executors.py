@@ -106,7 +106,7 @@ def test_without_any_folder_for_temporary_files_a_line_says_so(monkeypatch: pyte
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    with pytest.raises(StudyError, match="^no folder for temporary files can be written: .* TMPDIR$"):
+    with pytest.raises(StudyError, match=r"^no folder for temporary files can be written: .* TMPDIR$"):
         list(ProcessExecutor(2).run(work, [1], 10, lambda done: None))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan.compute.executors import ProcessExecutor
-from gan.download import download
+from gan.data.download import download
 from gan.evaluation.classifier import (
     ClassifierError,
     accuracy,

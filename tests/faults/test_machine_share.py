@@ -120,7 +120,9 @@ def test_without_locks_on_files(tmp_path: Path, injection: int) -> None:
     finally:
         for process in started:
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def one(shared: object, item: int, on_progress: ProgressCallback) -> int:

@@ -11,18 +11,17 @@ import pytest
 from conftest import contents, mirrors
 from torchvision.datasets import MNIST
 
-from gan import download as data
-from gan.download import download
+from gan.data.download import download
 from gan.images import DataError
 
 FAILURES = {
     "403": "403 Forbidden",
     "404": "404 Not Found",
     "503": "503 Service Unavailable",
-    "hang": "no answer in time",
-    "silence": "no answer in time",
-    "trickle": "too slow, or endless",
-    "flood": "too slow, or endless",
+    "hang": "no answer within 1 s",
+    "silence": "no answer within 1 s",
+    "trickle": "too slow: not done within 2 s",
+    "flood": "sends more than 50,000,000 bytes",
     "cut": "cut short",
     "close": "cut short",
     "wrong": "wrong file, md5",
@@ -88,8 +87,8 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    monkeypatch.setattr(data, "_MOST_TIMEOUTS", 2)
-    monkeypatch.setattr(data, "_MOST_BYTES", 50_000_000)
+    monkeypatch.setattr("gan.data.mirrors.MOST_TIMEOUTS", 2)
+    monkeypatch.setattr("gan.data.mirrors.MOST_BYTES", 50_000_000)
     server = Mirror(("127.0.0.1", 0), Answer)
     server.folder = tiny_mnist
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -412,6 +412,26 @@ def test_an_address_where_nobody_listens_is_one_line_at_once(project, monkeypatc
         command.main()
 
 
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("http://me:pa/secret@127.0.0.1:9", "MLFLOW_TRACKING_URI is no address"),
+        ("http://me:p@secret@[bad", "MLFLOW_TRACKING_URI is no address"),
+        (
+            "http://me:p@secret@127.0.0.1:9/?token=secret",
+            "MLFLOW_TRACKING_URI, http://127.0.0.1:9/: Connection refused",
+        ),
+    ],
+)
+def test_no_password_of_the_servers_address_is_shown(project, monkeypatch, uri, told):
+    monkeypatch.setattr(sys, "argv", ["gan.tracking"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert told in ended.value.code
+    assert "secret" not in ended.value.code
+
+
 FAULTS = {
     "a crash": (
         subprocess.CompletedProcess([], 1, "", "chatter\nno route [red]to\\host\n"),

@@ -1,29 +1,28 @@
 """Downloading a data set: from mirrors, checksums and idx files to two safetensors files."""
 
-import gzip
 import hashlib
 import struct
-import time
-import zlib
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
-import requests
 import torch
 from safetensors.torch import save
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from gan.data.datasets import COUNTS, UNPACKED
+from gan.data.mirrors import MirrorError, contents, shown, unpacked
 from gan.files import sha256, write, write_json
 from gan.images import SIDE, SPLITS, DataError
 
-_IDX_BYTES = 0x08
-_MOST_BYTES = 100_000_000  # twice the largest file
-_MOST_TIMEOUTS = 10  # how many times `timeout_seconds` a mirror may take for one file
-_PART = 65_536  # bytes
+_IDX_START, _IDX_BYTES = b"\0\0", 0x08
+_MOST_LAYERS = 3  # of packing: the file's own, the transfer's, and one more
+# What servers and folders hold in a file's place, by what stands near its beginning.
+_OTHER_FILES = {
+    b"<html": "a web page, such as a network's login page",
+    b"<!doctype html": "a web page, such as a network's login page",
+    b"version https://git-lfs": "a pointer of Git LFS (`git lfs pull` fetches the file)",
+}
 
 
 def download(name: str, mirrors: Sequence[str], timeout_seconds: float, folder: Path) -> None:
@@ -48,19 +47,12 @@ def download(name: str, mirrors: Sequence[str], timeout_seconds: float, folder: 
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
-    """The array in an idx file of unsigned bytes (gzipped or not); DataError names the file and its defect.
+    """The array in an idx file of unsigned bytes; DataError names the file and its defect.
 
     The format: two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit integer,
     the values (https://yann.lecun.com/exdb/mnist).
     """
-    if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.GzipFile(fileobj=BytesIO(content)).read(_MOST_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{name}: damaged gzip file: {error}") from None
-        if len(content) > _MOST_BYTES:
-            raise DataError(f"{name}: unpacks to more than {_MOST_BYTES:,} bytes")
-    if len(content) < 4 or content[:2] != b"\0\0":
+    if len(content) < 4 or content[:2] != _IDX_START:
         raise DataError(f"{name}: not an idx file")
     kind, dimensions = content[2], content[3]
     if kind != _IDX_BYTES or dimensions == 0:
@@ -82,17 +74,18 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
 def _fetch_all(
     data_set: str, mirrors: Sequence[str], timeout_seconds: float
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
-    # Torchvision knows the files of each data set and their checksums.
+    # Torchvision knows the names of each data set's files, and the checksums of their usual packing.
     from torchvision.datasets import MNIST, FashionMNIST
 
     resources = dict((MNIST if data_set == "mnist" else FashionMNIST).resources)
-    contents = {name: _fetch(data_set, mirrors, timeout_seconds, name, md5) for name, md5 in resources.items()}
+    files = {name: _fetch(data_set, mirrors, timeout_seconds, name, md5) for name, md5 in resources.items()}
     arrays = {}
-    for split, prefix, count in (("train", "train", 60_000), ("test", "t10k", 10_000)):
+    for split, prefix in (("train", "train"), ("test", "t10k")):
         images, labels = (
-            parse_idx(contents[name], name)
+            parse_idx(files[name], name)
             for name in (f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz")
         )
+        count = COUNTS[data_set][split]
         if images.shape != (count, SIDE, SIDE) or labels.shape != (count,):
             raise DataError(f"{split} images {images.shape} and labels {labels.shape} are not {data_set}'s")
         arrays[split] = images, labels
@@ -100,51 +93,46 @@ def _fetch_all(
 
 
 def _fetch(data_set: str, mirrors: Sequence[str], timeout_seconds: float, name: str, md5: str) -> bytes:
-    failures = []
+    """The unpacked content of a file, from the first mirror that has it in whatever packing."""
+    digest, failures = UNPACKED[data_set][name.removesuffix(".gz")], []
     for mirror in mirrors:
+        wrong = ""
         try:
-            content = _read(mirror, name, timeout_seconds)
-        except (OSError, HTTPError) as error:
-            failures.append(f"{mirror}: {_cause(error)}")
-            continue
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if digest == md5:
-            return content
-        failures.append(f"{mirror}: wrong file, md5 {digest} instead of {md5}")
+            for content in contents(mirror, name, timeout_seconds):
+                layers = list(_layers(content))
+                if hashlib.sha256(layers[-1]).hexdigest() == digest:
+                    return layers[-1]
+                wrong = wrong or _defect(content, layers[-1], md5)
+        except MirrorError as error:
+            wrong = wrong or str(error)
+        failures.append(f"{shown(mirror)}: {wrong}")
     raise DataError(
         f"no mirror has {name}: {'; '.join(failures)}. Remedies: go online, put the files of {data_set} into "
         "a folder and name it in data.mirrors of params.yaml, or set data.name to digits, which needs no download"
     )
 
 
-def _read(mirror: str, name: str, timeout_seconds: float) -> bytes:
-    if urlparse(mirror).scheme not in ("http", "https"):
-        return (Path(mirror) / name).read_bytes()
-    deadline, content = time.monotonic() + _MOST_TIMEOUTS * timeout_seconds, bytearray()
-    with requests.get(f"{mirror.rstrip('/')}/{name}", timeout=timeout_seconds, stream=True) as response:
-        response.raise_for_status()
-        # Read as it arrives: a mirror that sends a byte a second never times out.
-        while part := response.raw.read1(_PART, decode_content=True):
-            content += part
-            if time.monotonic() > deadline or len(content) > _MOST_BYTES:
-                raise OSError("too slow, or endless")
-    return bytes(content)
+def _layers(content: bytes) -> Iterator[bytes]:
+    """`content`, and what is in it, layer by layer: a transfer may have packed it once more, or not at all."""
+    layer: bytes | None = content
+    for _ in range(_MOST_LAYERS + 1):
+        if layer is None:
+            return
+        yield layer
+        layer = None if layer[:2] == _IDX_START else unpacked(layer)
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"{error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout | ReadTimeoutError):
-        return "no answer in time"
-    if isinstance(error, HTTPError):
-        return "cut short"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return getattr(error, "strerror", None) or str(error)
+def _defect(content: bytes, inner: bytes, md5: str) -> str:
+    start = inner[:1_000].lower()
+    kind = next((kind for beginning, kind in _OTHER_FILES.items() if beginning in start), "wrong file")
+    digest, known = hashlib.sha256(inner).hexdigest(), UNPACKED.items()
+    kind = next((f"{data_set}'s file" for data_set, files in known if digest in files.values()), kind)
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return f"{kind if content else 'empty file'}, md5 {found} instead of {md5}"
 
 
 def _embedded_digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """scikit-learn's 1,797 real handwritten digits, 8×8 with values 0…16, resized; the last 500 are the test set."""
+    """scikit-learn's 1,797 real handwritten digits, 8×8 with values 0…16, resized; the last ones are the test set."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -152,4 +140,5 @@ def _embedded_digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     large = torch.nn.functional.interpolate(small, (SIDE, SIDE), mode="bilinear", align_corners=False)
     images = (255 * large.squeeze(1)).round().to(torch.uint8).numpy()
     labels = digits.target.astype(np.uint8)
-    return {"train": (images[:-500], labels[:-500]), "test": (images[-500:], labels[-500:])}
+    count = COUNTS["digits"]["train"]
+    return {"train": (images[:count], labels[:count]), "test": (images[count:], labels[count:])}

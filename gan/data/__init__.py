@@ -1,0 +1,1 @@
+"""The data sets, and how their files get here."""
