@@ -30,7 +30,7 @@ Task: TypeAlias = Callable[[Any, Item, ProgressCallback], Result]
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 GIB = 2**30
-WORKER_MEMORY = GIB  # bytes; the published recipe's workers take 0.6 GiB each, beside what all share, mostly for torch
+WORKER_MEMORY = GIB  # bytes; a worker was measured to take 0.6 to 0.8 GiB, most of them for torch itself
 SOCKET_PATH = 107  # bytes; the system's limit
 SOCKET_NAME = len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # what multiprocessing adds to the folder for temporary files
 
@@ -123,13 +123,12 @@ def process_executor(compute: Compute) -> ProcessExecutor:
     """As many workers as params.yaml asks for; for `auto`, and where it describes a cluster, as fit on this machine."""
     if compute.engine == "local" and compute.workers != "auto":
         return ProcessExecutor(compute.workers)
-    cores, most = machine.cores(), max(1, machine.free_memory() // WORKER_MEMORY)
-    if most < cores:
-        free = f"{machine.free_memory() / GIB:.1f} GiB of memory are free"
-        print(
-            f"workers: {most} instead of {cores}, because {free} (compute.workers sets another number)", file=sys.stderr
-        )
-    return ProcessExecutor(min(cores, most))
+    cores, free = machine.cores(), machine.free_memory()
+    workers = min(cores, max(1, free // WORKER_MEMORY))
+    if workers < cores:
+        why = f"only {free / GIB:.1f} GiB of memory are free"
+        print(f"workers: {workers} instead of {cores}, {why}; compute.workers sets another number", file=sys.stderr)
+    return ProcessExecutor(workers)
 
 
 def one_thread() -> None:
