@@ -40,8 +40,8 @@ def test_a_planted_arrow_is_noticed(tmp_path: Path, file: str, line: str) -> Non
 
 
 def test_a_room_can_be_walked_through() -> None:
-    """Ten files at most in a room, eight beside the rooms, none of several subjects."""
-    assert len(list((ROOT / "gan").glob("*.py"))) <= 8
+    """Ten files at most in a room, and ten beside the rooms, none of several subjects."""
+    assert len(list((ROOT / "gan").glob("*.py"))) <= 10
     for room in ROOMS:
         assert len([path for path in room.glob("*.py") if path.stem != "__init__"]) <= 10, room
     for path in (ROOT / "gan").rglob("*.py"):

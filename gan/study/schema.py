@@ -1,10 +1,12 @@
 """The sections of params.yaml, their types, bounds and rules."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from gan.datasets import SIZES
 from gan.errors import StudyError
 from gan.formatting import unknown
 
@@ -46,6 +48,7 @@ def _auto_or_count(value: Any) -> Any:
 # YAML has lists, a frozen study has tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
+DIGITS = 10
 # A larger number is a typing error or an attack.
 MOST = 1_000_000
 MOST_SECONDS = 86_400
@@ -88,6 +91,7 @@ class Classify(_Section):
     batch_size: Positive
     lr: PositiveFloat
     shift: Annotated[int, Field(ge=0, le=8)]
+    least_accuracy: dict[Literal["mnist", "fashion_mnist", "digits"], Fraction]
 
 
 class Train(_Section):
@@ -156,6 +160,11 @@ class Evaluate(_Section):
         if self.neighbours >= self.images:
             raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
         return self
+
+    @property
+    def most_digits(self) -> int:
+        """How many digits can at most appear at once."""
+        return min(DIGITS, math.floor(1 / self.digit_share + 1e-9))
 
     def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
         """The epochs after which a variant is scored, including its last one; for each the epochs that are averaged."""
@@ -282,6 +291,48 @@ class Study(_Section):
         return self
 
     @model_validator(mode="after")
+    def _images_suffice(self) -> Self:
+        name, evaluate = self.data.name, self.evaluate
+        train, test = SIZES[name]["train"], SIZES[name]["test"]
+        # Test images have neighbours among themselves, and so have the training images that the floor scores.
+        for kind, images in (("test", test), ("training", train)):
+            if evaluate.neighbours >= images:
+                most = f"the {images} {kind} images of {name}"
+                raise ValueError(f"evaluate.neighbours: {evaluate.neighbours} must be fewer than {most}")
+        batches = {"classify": self.classify.batch_size}
+        batches |= {f"variants.{key}": variant.batch_size for key, variant in self.variants.items()}
+        for key, size in batches.items():
+            if size > train:
+                raise ValueError(f"{key}.batch_size: {size} is more than the {train} training images of {name}")
+        if name not in self.classify.least_accuracy:
+            raise ValueError(f"classify.least_accuracy has no entry for {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _not_all_have_collapsed(self) -> Self:
+        visible = self.evaluate.most_digits
+        if self.compare.collapse >= visible:
+            raise ValueError(
+                f"compare.collapse: {self.compare.collapse} must be less than {visible}: with evaluate.digit_share "
+                f"{self.evaluate.digit_share} no images show more digits, so every run would count as collapsed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_alike(self) -> Self:
+        """Scores after one epoch are means over the same snapshots, or they would not be comparable."""
+        first: dict[int, tuple[str, tuple[int, ...]]] = {}
+        for name in self.compared:
+            for epoch, averaged in self.evaluate.scored(self.variants[name]).items():
+                other, others = first.setdefault(epoch, (name, averaged))
+                if averaged != others:
+                    raise ValueError(
+                        f"variants.{name}.snapshots: its score after {epoch} epochs is the mean over epochs "
+                        f"{_listed(averaged)}, that of {other} over {_listed(others)}: give both the same snapshots"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _mechanism_has_generators(self) -> Self:
         measured, variant = self.mechanism, self.variants[self.mechanism.variant]
         if missing := sorted(set(measured.epochs) - set(variant.checkpoints)):
@@ -300,6 +351,10 @@ class Study(_Section):
     def compared(self) -> tuple[str, ...]:
         """The variants that are compared with each other: all but those whose seeds share a random stream."""
         return tuple(name for name, variant in self.variants.items() if not variant.pinned)
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _complete(baseline: dict, variant: dict) -> dict:
