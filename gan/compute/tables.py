@@ -51,7 +51,7 @@ def read_tables(folder: Path, variants: Iterable[str]) -> pd.DataFrame:
         first = next(iter(filled))
         if differing := set(table).symmetric_difference(filled[first]):
             both = f"{folder / name}.csv and {first}.csv"
-            raise StudyError(f"{both}: only one has {joined(sorted(differing))}: {_remedy(folder / name)}")
+            raise StudyError(f"{both}: only one has {joined(sorted(map(str, differing)))}: {_remedy(folder / name)}")
     return pd.concat((filled or tables).values(), ignore_index=True)  # the columns of an empty table have no types
 
 

@@ -47,5 +47,5 @@ def check_floor(scorer: Scorer, floor: Mapping[str, float], collapse: int) -> No
     if floor["digits"] <= collapse:
         raise StudyError(
             f"floor: training images show {floor['digits']} digits, and a run that shows {collapse} (compare.collapse) "
-            "or fewer counts as collapsed: set compare.collapse or evaluate.digit_share lower, or train other classifiers"
+            "or fewer counts as collapsed: set compare.collapse or evaluate.digit_share lower, classify.epochs higher"
         )
