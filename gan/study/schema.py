@@ -45,6 +45,13 @@ def _auto_or_count(value: Any) -> Any:
     return value
 
 
+def _quoted(name: Any) -> Any:
+    """YAML reads 1e3, true and null without quotes as other things than text."""
+    if name is None or isinstance(name, bool | int | float):
+        raise ValueError('must be text: put a name that looks like something else in quotes, as in "1e3"')
+    return name
+
+
 # YAML has lists, a frozen study has tuples.
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
@@ -61,7 +68,7 @@ Seeds = Annotated[tuple[Seed, ...], _FROM_LIST, Field(min_length=1), AfterValida
 Widths = Annotated[tuple[Positive, ...], _FROM_LIST]
 Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Name = Annotated[str, BeforeValidator(_quoted), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Mirror = Annotated[Text, AfterValidator(_reachable)]
 AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
