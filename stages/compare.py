@@ -25,7 +25,7 @@ def main() -> None:
         comparison,
         sensitivity=sensitivity(compared, settings),
         spread=variation,
-        literature=compare_with_published(comparison.standings[-1]),
+        literature=compare_with_published(comparison.standings[-1], study.data.name),
     )
     write_json(reports / "comparison.json", comparison)
     write_json(reports / "metrics.json", last_scores(comparison))

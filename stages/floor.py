@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gan import errors
 from gan.evaluation.classifier import load_classifiers
+from gan.evaluation.instrument import check_floor
 from gan.evaluation.metrics import SHARES, digit_shares
 from gan.evaluation.scoring import Scorer
 from gan.files import write_json
@@ -18,6 +19,7 @@ def main() -> None:
     scorer = Scorer.of(load_classifiers(Path("models")), test, study.evaluate, "cpu")
     images = train[: study.evaluate.images]
     scores = scorer.score(scale(images))
+    check_floor(scorer, scores, study.compare.collapse)
     floor = {name: value for name, value in scores.items() if name not in SHARES}
     shares = digit_shares(labels.long())
     write_json(Path("reports/floor.json"), {"images": len(images), **floor, "digit_shares": shares})

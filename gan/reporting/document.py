@@ -69,6 +69,7 @@ def context(results: Results) -> dict[str, Any]:
     return {
         "study": study,
         "comparison": comparison,
+        **averaging(study),
         "followed": results.followed,
         "omitted": results.omitted,
         "confidence": formatting.percent(1 - comparison.alpha),
@@ -102,6 +103,18 @@ def context(results: Results) -> dict[str, Any]:
         },
         "classifiers": results.classifiers,
         "weights": [(*accuracy, *checksum) for accuracy, checksum in zip(accuracies, checksums, strict=True)],
+    }
+
+
+def averaging(study: Study) -> dict[str, list[str]]:
+    """Where scores are means over fewer snapshots than declared, and the declared epochs at which no run is scored."""
+    scored = [study.evaluate.scored(variant) for variant in study.variants.values()]
+    counts = sorted({(epoch, len(averaged)) for epochs in scored for epoch, averaged in epochs.items()})
+    unscored = sorted(set(study.evaluate.epochs) - {epoch for epoch, _ in counts})
+    fewer = [(epoch, count) for epoch, count in counts if count < study.evaluate.average]
+    return {
+        "fewer": [f"{count} after {epoch} {'epoch' if epoch == 1 else 'epochs'}" for epoch, count in fewer],
+        "unscored": [str(epoch) for epoch in unscored],
     }
 
 

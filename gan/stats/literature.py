@@ -4,6 +4,7 @@ from scipy import stats
 
 from gan.records.comparison import BothFids, Literature, Standing
 
+DATA = "mnist"
 LUCIC = {
     "minimax": (9.8, 0.9),
     "non_saturating": (6.8, 0.5),
@@ -18,8 +19,13 @@ Severe collapses were left out of the published means.
 """
 
 
-def compare_with_published(standing: Standing) -> Literature:
-    """The published order beside the standing's ranking, in which failures come last; p is exact and two-sided."""
+def compare_with_published(standing: Standing, data: str) -> Literature | None:
+    """The published order beside the standing's ranking, in which failures come last; p is exact and two-sided.
+
+    None for results on another data set than the published ones.
+    """
+    if data != DATA:
+        return None
     measured = [name for name in standing.ranking if name in LUCIC]
     published = sorted(measured, key=lambda name: LUCIC[name][0])
     places = [[order.index(name) for name in measured] for order in (measured, published)]

@@ -47,7 +47,7 @@ def preregistration(study: Study) -> dict[str, Any]:
     return {
         "compare": study.compare.model_dump(mode="json", exclude={"power"}),
         "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
-        "classify": study.classify.model_dump(mode="json"),
+        "classify": study.classify.model_dump(mode="json", exclude={"least_accuracy"}),
         "variants": {name: study.variants[name].model_dump(mode="json") for name in named},
         "claims": CLAIMS.read_text(encoding="utf-8"),
     }

@@ -1,125 +1,42 @@
 """The sections of params.yaml, their types, bounds and rules."""
 
-import os
-import re
-from contextlib import suppress
-from pathlib import Path
+import math
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
-    ValidationInfo,
     model_validator,
 )
 
-from gan.data.mirrors import folder, is_url
+from gan.data.datasets import COUNTS
 from gan.errors import StudyError
 from gan.formatting import unknown
-
-
-def _no_duplicates(values: tuple) -> tuple:
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{value} appears twice")
-        seen.add(value)
-    return values
-
-
-def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
-    if list(values) != sorted(set(values)):
-        raise ValueError("must rise from one to the next")
-    return values
-
-
-def _distinct_files(variants: dict[str, Any]) -> dict[str, Any]:
-    """Some file systems do not distinguish Minimax from minimax."""
-    _no_duplicates(tuple(name.casefold() for name in variants))
-    return variants
-
-
-def _reachable(mirror: str) -> str:
-    if "\0" in mirror:
-        raise ValueError("a mirror's name has no zero byte")
-    if not is_url(mirror):
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", mirror):
-            raise ValueError("a mirror is a folder, or a URL that starts with http:// or https://")
-        return mirror
-    try:
-        parts = urlsplit(mirror)
-        whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # it would show the address, and with it a password
-        whole = False
-    if not whole:
-        raise ValueError("a URL needs a host, a port if any, and special characters of a password like %40 for @")
-    return mirror
-
-
-def _outside(mirror: str, info: ValidationInfo) -> str:
-    """Refuse a mirror in a folder that the commands empty: DVC would remove it before the download reads it."""
-    if is_url(mirror):
-        return mirror
-    root = Path((info.context or {}).get("folder", "")).absolute()
-    with suppress(OSError, RuntimeError):  # no such home, no permission, a loop of links: the download says so
-        place = root / folder(mirror)
-        # As it is written, and where its links lead.
-        places = {Path(os.path.normpath(place)), place.resolve()}
-        for name in EMPTIED:
-            if any(_within(each, root / name) for each in places):
-                raise ValueError(f"must not lie in {name}/, which is emptied: put the files into mirror/ or ../mnist")
-    return mirror
-
-
-def _within(path: Path, above: Path) -> bool:
-    """Whether a path is a folder or in it; also where links, or upper and lower case, give the folder another name."""
-    parents = (path, *path.parents)
-    return above in parents or (above.exists() and any(each.exists() and each.samefile(above) for each in parents))
-
-
-def _auto_or_count(value: Any) -> Any:
-    if value != "auto" and not (type(value) is int and 0 < value <= MOST):
-        raise ValueError("must be auto or a whole number above 0")
-    return value
-
-
-# YAML has lists, a frozen study has tuples.
-_FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-
-# Folders beside params.yaml that the pipeline or `make clean` empties, or where the commands keep what they may remove.
-EMPTIED = (
-    *("data", "models", "reports", "runs", ".dvc", ".work", ".scratch", ".venv", "mlartifacts", "mlruns"),
-    *(".pytest_cache", ".mypy_cache", ".ruff_cache"),
+from gan.study.fields import (
+    DIGITS,
+    FROM_LIST,
+    MOST,
+    MOST_SECONDS,
+    AutoOrCount,
+    Betas,
+    Epochs,
+    Fraction,
+    Mirror,
+    Name,
+    Positive,
+    PositiveFloat,
+    Seconds,
+    Seed,
+    Seeds,
+    Stream,
+    Text,
+    Widths,
+    distinct_files,
+    no_duplicates,
+    rising,
 )
-
-# A larger number is a typing error or an attack.
-MOST = 1_000_000
-MOST_SECONDS = 86_400
-
-Positive = Annotated[int, Field(gt=0, le=MOST)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Seeds = Annotated[tuple[Seed, ...], _FROM_LIST, Field(min_length=1), AfterValidator(_no_duplicates)]
-Widths = Annotated[tuple[Positive, ...], _FROM_LIST]
-Epochs = Annotated[tuple[Positive, ...], _FROM_LIST, AfterValidator(_no_duplicates)]
-Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], _FROM_LIST]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Mirror = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-    AfterValidator(_reachable),
-    AfterValidator(_outside),
-]
-AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
-Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
-Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]
 
 
 class _Section(BaseModel):
@@ -129,7 +46,7 @@ class _Section(BaseModel):
 class Data(_Section):
     name: Literal["mnist", "fashion_mnist", "digits"]
     timeout_seconds: Seconds
-    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], _FROM_LIST, Field(min_length=1)]]
+    mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], FROM_LIST, Field(min_length=1)]]
 
     @model_validator(mode="after")
     def _has_mirrors(self) -> Self:
@@ -144,10 +61,11 @@ class Classify(_Section):
     batch_size: Positive
     lr: PositiveFloat
     shift: Annotated[int, Field(ge=0, le=8)]
+    least_accuracy: dict[Literal["mnist", "fashion_mnist", "digits"], Fraction]
 
 
 class Train(_Section):
-    quantiles: Annotated[tuple[Fraction, ...], _FROM_LIST, AfterValidator(_rising)]
+    quantiles: Annotated[tuple[Fraction, ...], FROM_LIST, AfterValidator(rising)]
 
 
 class Adam(_Section):
@@ -213,6 +131,11 @@ class Evaluate(_Section):
             raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
         return self
 
+    @property
+    def most_digits(self) -> int:
+        """How many digits can at most appear at once."""
+        return min(DIGITS, math.floor(1 / self.digit_share + 1e-9))
+
     def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
         """The epochs after which a variant is scored, including its last one; for each the epochs that are averaged."""
         kept = variant.checkpoints
@@ -247,12 +170,12 @@ class Compare(_Section):
     collapse: Annotated[int, Field(ge=0)]
     power: Fraction
     reference: Name
-    hypotheses: Annotated[tuple[Hypothesis, ...], _FROM_LIST]
-    controls: Annotated[tuple[Control, ...], _FROM_LIST]
+    hypotheses: Annotated[tuple[Hypothesis, ...], FROM_LIST]
+    controls: Annotated[tuple[Control, ...], FROM_LIST]
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _no_duplicates(tuple(hypothesis.id for hypothesis in (*self.hypotheses, *self.controls)))
+        no_duplicates(tuple(hypothesis.id for hypothesis in (*self.hypotheses, *self.controls)))
         return self
 
     @property
@@ -300,7 +223,7 @@ class Study(_Section):
     classify: Classify
     train: Train
     baseline: Variant
-    variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(_distinct_files)]
+    variants: Annotated[dict[Name, Variant], Field(min_length=1), AfterValidator(distinct_files)]
     evaluate: Evaluate
     compare: Compare
     simulate: Simulate
@@ -338,6 +261,48 @@ class Study(_Section):
         return self
 
     @model_validator(mode="after")
+    def _images_suffice(self) -> Self:
+        name, evaluate = self.data.name, self.evaluate
+        train, test = COUNTS[name]["train"], COUNTS[name]["test"]
+        # Test images have neighbours among themselves, and so have the training images that the floor scores.
+        for kind, images in (("test", test), ("training", train)):
+            if evaluate.neighbours >= images:
+                most = f"the {images} {kind} images of {name}"
+                raise ValueError(f"evaluate.neighbours: {evaluate.neighbours} must be fewer than {most}")
+        batches = {"classify": self.classify.batch_size}
+        batches |= {f"variants.{key}": variant.batch_size for key, variant in self.variants.items()}
+        for key, size in batches.items():
+            if size > train:
+                raise ValueError(f"{key}.batch_size: {size} is more than the {train} training images of {name}")
+        if name not in self.classify.least_accuracy:
+            raise ValueError(f"classify.least_accuracy has no entry for {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _not_all_have_collapsed(self) -> Self:
+        visible = self.evaluate.most_digits
+        if self.compare.collapse >= visible:
+            raise ValueError(
+                f"compare.collapse: {self.compare.collapse} must be less than {visible}: with evaluate.digit_share "
+                f"{self.evaluate.digit_share} no images show more digits, so every run would count as collapsed"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_alike(self) -> Self:
+        """Scores after one epoch are means over the same snapshots, or they would not be comparable."""
+        first: dict[int, tuple[str, tuple[int, ...]]] = {}
+        for name in self.compared:
+            for epoch, averaged in self.evaluate.scored(self.variants[name]).items():
+                other, others = first.setdefault(epoch, (name, averaged))
+                if averaged != others:
+                    raise ValueError(
+                        f"variants.{name}.snapshots: its score after {epoch} epochs is the mean over epochs "
+                        f"{_listed(averaged)}, that of {other} over {_listed(others)}: give both the same snapshots"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _mechanism_has_generators(self) -> Self:
         measured, variant = self.mechanism, self.variants[self.mechanism.variant]
         if missing := sorted(set(measured.epochs) - set(variant.checkpoints)):
@@ -356,6 +321,10 @@ class Study(_Section):
     def compared(self) -> tuple[str, ...]:
         """The variants that are compared with each other: all but those whose seeds share a random stream."""
         return tuple(name for name, variant in self.variants.items() if not variant.pinned)
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _complete(baseline: dict, variant: dict) -> dict:

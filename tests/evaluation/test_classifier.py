@@ -19,7 +19,7 @@ from gan.evaluation.classifier import (
 from gan.images import load, scale
 from gan.study.schema import Classify
 
-SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1)
+SETTINGS = Classify(seeds=(0, 1), epochs=4, batch_size=64, lr=0.003, shift=1, least_accuracy={"digits": 0.5})
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,8 @@ def is_allowed(change: Change) -> bool:
                 return key not in essential
         return False
     if change.kind == "removed":
-        return change.path == ("data", "mirrors", "fashion_mnist")  # the images are MNIST's
+        *above, last = change.path  # the images are MNIST's
+        return tuple(above) in (("data", "mirrors"), ("classify", "least_accuracy")) and last != "mnist"
     if change.kind == "misspelt":
         return change.path[0] == "variants" and len(change.path) == 2 and change.path[1] not in NAMED
     return change.value in HOSTILE_TEXTS[:-1] and (change.path[-1] == "text" or "mirrors" in change.path)

@@ -24,8 +24,8 @@ from gan.data.download import download
 from gan.data.mirrors import contents as given
 from gan.errors import StudyError
 from gan.images import DataError
+from gan.study.fields import OUTPUTS
 from gan.study.loading import load_study
-from gan.study.schema import EMPTIED
 
 
 def repacked(content: bytes) -> bytes:
@@ -374,7 +374,7 @@ NAMES: dict[str, Callable[[Path, str], str]] = {
 
 @pytest.mark.fault(
     f"a mirror inside an output folder, named in {len(NAMES)} ways",
-    full=len(NAMES) * len(EMPTIED),
+    full=len(NAMES) * len(OUTPUTS),
     short=len(NAMES),
     note="is refused while params.yaml is read, before DVC empties the folder",
 )
@@ -383,12 +383,14 @@ def test_a_mirror_that_would_be_emptied_is_refused(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     turn, way = divmod(injection, len(NAMES))
-    name = EMPTIED[(turn + way) % len(EMPTIED)]
+    name = OUTPUTS[(turn + way) % len(OUTPUTS)]
     raw_params["data"]["mirrors"]["mnist"] = [list(NAMES.values())[way](tmp_path, name)]
     with pytest.raises(StudyError) as caught:
         load_study(write_params(raw_params))
     told = str(caught.value)
-    assert f"data.mirrors.mnist.0: must not lie in {name}/, which is emptied: put the files into mirror/" in told
+    assert (
+        f"data.mirrors.mnist.0: must not lie in {name}/, where the study removes files: put yours into mirror/" in told
+    )
     assert "\n" not in told
 
 
@@ -411,7 +413,7 @@ def test_all_that_the_commands_empty_is_known() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     cleaned = makefile.partition("\n\trm -rf ")[2].partition("\n")[0].split()
     assert len(cleaned) > 3
-    assert {path.partition("/")[0] for path in (*made, *cleaned)} <= set(EMPTIED)
+    assert {path.partition("/")[0] for path in (*made, *cleaned)} <= set(OUTPUTS)
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,27 @@ def test_optional_parts_are_shown_where_they_are_there(tmp_path):
         assert "Only one classifier has scored these runs." in text
 
 
+def test_scores_of_fewer_snapshots_than_declared_are_told(tmp_path):
+    study = make_study()
+    write_inputs(tmp_path, study)
+    for text in texts(*render(tmp_path, study)):
+        assert "over its last 2 snapshots. Lower" in text
+    study = study.model_copy(update={"evaluate": study.evaluate.model_copy(update={"average": 3, "epochs": (2, 9)})})
+    for text in texts(*render(tmp_path, study)):
+        assert "over its last 3 snapshots, or as many as there are by then: 2 after 2 epochs. No run" in text
+        assert "No run is scored after 9 epochs (evaluate.epochs), because no variant keeps that snapshot." in text
+
+
+def test_mnist_is_named_only_where_it_is_the_data_set(tmp_path):
+    study = make_study()
+    study = study.model_copy(update={"data": study.data.model_copy(update={"name": "fashion_mnist"})})
+    write_inputs(tmp_path, study)
+    change(tmp_path / "models/classifiers.json", data={"name": "fashion_mnist", "files": {}, "train": 1, "test": 1})
+    for text in texts(*render(tmp_path, study)):
+        assert "MNIST" not in text
+        assert "Here each stands for a kind of clothes." in text
+
+
 def test_without_fresh_discriminators_nothing_points_to_their_figure(tmp_path):
     study = make_study(["cewl"], seeds=1, epochs=1)
     write_inputs(tmp_path, study)

@@ -204,6 +204,7 @@ def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(
         metrics = pd.concat(epochs)
         for kind in ("classifier_1", "last", "again"):
             metrics[f"fid_{kind}"] = metrics["fid"]
+        metrics = metrics.assign(failed_epoch=None, failure=None, key="a1")
         metrics.to_csv(root / f"reports/metrics/{name}.csv", index=False)
     stage()
     comparison = read_json(root / "reports/comparison.json")

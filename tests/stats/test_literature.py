@@ -5,7 +5,7 @@ from stats.planted import runs
 
 from gan.records.comparison import BothFids, Standing
 from gan.stats.comparison import summary
-from gan.stats.literature import LUCIC, compare_with_published
+from gan.stats.literature import DATA, LUCIC, compare_with_published
 
 
 def standing(ranking: list[str]) -> Standing:
@@ -14,7 +14,8 @@ def standing(ranking: list[str]) -> Standing:
 
 
 def test_the_published_order_is_that_of_the_table() -> None:
-    order = compare_with_published(standing(list(LUCIC)))
+    order = compare_with_published(standing(list(LUCIC)), DATA)
+    assert order
     assert order.published == ["wgan", "non_saturating", "dragan", "lsgan", "minimax", "wgan_gp"]
     assert order.fids["wgan_gp"] == BothFids(published=20.3, spread=5.0, ours=pytest.approx(5.0))
 
@@ -29,12 +30,19 @@ def test_the_published_order_is_that_of_the_table() -> None:
 )
 def test_tau_counts_pairs_in_the_same_order(ours: list[str], tau: float, p: float) -> None:
     """One exchange of neighbours among 15 pairs; exactly 1 + 5 of 720 orders are as close, and as many as far off."""
-    order = compare_with_published(standing([*ours, "r3gan"]))
+    order = compare_with_published(standing([*ours, "r3gan"]), DATA)
+    assert order
     assert order.ours == ours
     assert order.tau == pytest.approx(tau)
     assert order.p == pytest.approx(p)
 
 
 def test_two_variants_make_no_order() -> None:
-    order = compare_with_published(standing(["minimax", "wgan"]))
+    order = compare_with_published(standing(["minimax", "wgan"]), DATA)
+    assert order
     assert (order.tau, order.p) == (None, None)
+
+
+@pytest.mark.parametrize("data", ["fashion_mnist", "digits"])
+def test_another_data_set_has_no_published_order(data: str) -> None:
+    assert compare_with_published(standing(list(LUCIC)), data) is None

@@ -38,6 +38,7 @@ def test_it_changes_with_what_decides(study: Study, changes: dict[str, Any]) -> 
     "changes",
     [
         {"compute": {"workers": 1}},
+        {"classify": {"least_accuracy": {"mnist": 0.5}}},
         {"tracking": {"experiment": "other"}},
         {"evaluate": {"grid_columns": 3}},
         {"variants": {"hinge": {"seeds": [0, 1]}}},

@@ -174,3 +174,10 @@ def test_unknown_variant_is_told(study: Study) -> None:
         study.variant("cewll")
     with pytest.raises(StudyError, match=r"^params\.yaml, variants: xyz is unknown; known are minimax, "):
         study.variant("xyz")
+
+
+@pytest.mark.parametrize("name", [1, 1e3, 16, True, None])
+def test_a_name_without_its_quotes_is_told_so(raw_params: dict[str, Any], write_params: Write, name: Any) -> None:
+    raw_params["variants"][name] = {"objective": "hinge"}
+    with pytest.raises(StudyError, match=r"variants.*: must be text: .* in quotes"):
+        load_study(write_params(raw_params))

@@ -1,0 +1,169 @@
+"""A variant's name is text wherever it is read, whatever else it looks like: from params.yaml to the report."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, TESTS, Pipeline
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from reporting.building import HYPOTHESES, LEVELS, PREREGISTRATION, make_study, render, texts, write_inputs
+from ruamel.yaml import YAML
+
+from gan.claims.evidence import Evidence
+from gan.commands.presets import prepare
+from gan.compute.tables import read_tables
+from gan.files import read_json
+from gan.records.comparison import Comparison
+from gan.records.reading import read
+from gan.reporting import figures
+from gan.reporting.drawing import palette
+from gan.reporting.results import Results
+from gan.stats.comparison import compare
+from gan.study.loading import load_study, read_yaml
+from gan.study.schema import Study
+from gan.tracking.recorded import recorded_runs
+
+# What readers of tables, of YAML or of a command line take for a missing value, a truth value, a number or a date.
+NASTY = (
+    *("None", "NA", "N-A", "nan", "null", "NULL", "NaN", "true", "False", "yes", "No", "on", "off", "y", "n"),
+    *("1", "0", "01", "1e3", "1E10", "1e400", "0x10", "0o7", "0b1", "1_000", "inf", "Infinity", "12345678901234567890"),
+    *("2020-01-01", "12-30", "key", "variant", "seed", "index", "values", "fid", "baseline", "all"),
+)
+CAUSES = ("nan", "None", "1e10", "007", "NA", "")
+PLAIN = "cewl"
+
+
+NAMED = """
+only: [minimax, non_saturating, cewl]
+data: {name: digits}
+classify: {seeds: [0], epochs: 2}
+baseline: {seeds: [0, 1], epochs: 2, snapshots: [1], latent_dim: 8, generator_hidden: [16], discriminator_hidden: [16]}
+simulate: {studies: 4}
+mechanism: {epochs: [1, 2], seeds: [0], steps: 2}
+evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+tracking: {experiment: named}
+"""
+
+
+def named(study: Study, name: str, path: Path) -> Study:
+    """The study with CEWL under another name, by way of its params.yaml."""
+    raw = study.model_dump(mode="json")
+    text = json.dumps(raw).replace(f'"{PLAIN}": {{', f"{json.dumps(name)}: {{")
+    for side in ("variant", "against"):
+        text = text.replace(f'"{side}": "{PLAIN}"', f'"{side}": {json.dumps(name)}')
+    with path.open("w", encoding="utf-8") as file:
+        YAML(pure=True).dump(json.loads(text), file)
+    return load_study(path)
+
+
+def through_the_tables(study: Study, name: str, cause: str, root: Path) -> Comparison:
+    """The comparison of made-up runs, one of which failed, by way of their tables; MLflow and claims see them alike."""
+    write_inputs(root, study, {(name, 2): (2, cause)}, {**LEVELS, name: LEVELS[PLAIN]})
+    metrics, history = (read_tables(root / "reports" / kind, study.variants) for kind in ("metrics", "history"))
+    comparison = compare(metrics, study.compare, PREREGISTRATION)
+    evidence = Evidence({}, None, comparison, {}, metrics, history)
+    assert evidence.runs(name)["seed"].tolist() == list(study.variants[name].seeds)
+    assert set(evidence.epochs(name)["seed"]) == set(study.variants[name].seeds)
+    assert evidence.contrast(name, "minimax").n.variant == len(study.variants[name].seeds)
+    assert metrics[metrics["status"] == "failed"]["failure"].unique().tolist() == [cause]
+    recorded = recorded_runs(name, study.variants[name].seeds, root / "reports")
+    assert [run.variant for run in recorded] == [name] * len(study.variants[name].seeds)
+    assert recorded[2].tags["failure"] == cause
+    assert all("fid" in {metric for metric, _, _ in run.metrics} for run in recorded if run.seed != 2)
+    return comparison
+
+
+@pytest.mark.fault(
+    "a variant whose name looks like something else",
+    full=len(NASTY),
+    short=6,
+    note="it is text everywhere: None, NA, 1e3 and others are compared as any other name",
+)
+def test_a_name_is_text_everywhere(tmp_path: Path, record_property, injection: int) -> None:
+    name, cause = NASTY[injection], CAUSES[injection % len(CAUSES)]
+    plain = make_study(seeds=5, epochs=2)
+    study = named(plain, name, tmp_path / "params.yaml")
+    assert list(study.variants) == ["minimax", "non_saturating", name]
+    comparison = through_the_tables(study, name, cause, tmp_path / "nasty")
+    assert [contrast.id for contrast in comparison.contrasts] == [identifier for identifier, *_ in HYPOTHESES]
+    expected = through_the_tables(plain, PLAIN, cause, tmp_path / "plain")
+    for ours, theirs in zip(comparison.contrasts, expected.contrasts, strict=True):
+        assert replace(ours, variant="", against="", reason="") == replace(theirs, variant="", against="", reason="")
+    assert [name if each == PLAIN else each for each in expected.standings[0].ranking] == comparison.standings[
+        0
+    ].ranking
+    record_property("identical", True)
+
+
+@given(name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True), cause=st.sampled_from(CAUSES))
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_name_that_is_allowed_is_text(tmp_path_factory: pytest.TempPathFactory, name: str, cause: str) -> None:
+    if name.casefold() in ("minimax", "non_saturating"):
+        return
+    root = tmp_path_factory.mktemp("names")
+    study = named(make_study(seeds=3, epochs=2), name, root / "params.yaml")
+    comparison = through_the_tables(study, name, cause, root)
+    assert {name} < set(comparison.standings[-1].variants)
+    assert len(comparison.contrasts) == len(HYPOTHESES)
+
+
+def test_the_report_shows_every_name(tmp_path: Path) -> None:
+    names = tuple(dict.fromkeys(["minimax", "non_saturating", *{name.casefold(): name for name in NASTY}.values()]))
+    study = make_study(names, seeds=2, epochs=2)
+    write_inputs(tmp_path, study, {("NaN", 1): (1, "1e10")}, {name: 5.0 + place for place, name in enumerate(names)})
+    for text in texts(*render(tmp_path, study)):
+        assert all(re.search(rf"(?<![\w-]){name}(?![\w-])", text) for name in names)
+        assert "1e10" in text
+    results = Results.read(study, tmp_path)
+    assert sorted(results.comparison.standings[0].ranking) == sorted(names)
+
+
+def test_figures_take_names_for_text() -> None:
+    """Rows and panels stand in the order of the ranking, not at 1 and 1000 on an axis of numbers."""
+    names, shares = ["1e3", "1", "nan", "None"], {f"digit_{digit}": 0.1 for digit in range(10)}
+    run = {"fid": 5.0, "collapsed": False, **shares}
+    runs = pd.DataFrame([{"variant": name, "seed": seed, **run} for name in names for seed in range(3)])
+    numbers = {"mean": 5.0, "low": 4.0, "high": 6.0, "collapsed": 0, "diverged": 0}
+    summary, colours = pd.DataFrame([{"variant": name, **numbers} for name in names]), palette(names)
+    (axes,) = figures.seeds(runs, summary, 0.3, colours).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    assert axes.get_yticks().tolist() == [0, 1, 2, 3]
+    panels = figures.digits(runs, [0.1] * 10, colours).axes
+    assert [panel.get_title(loc="left") for panel in panels][: len(names)] == names
+
+
+@pytest.mark.slow
+def test_a_study_of_such_names_runs_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By way of DVC's templates and its lock, the command line, and MLflow."""
+    names = {"minimax": "null", "non_saturating": "1e3", "cewl": "None"}
+    (tmp_path / "named.yaml").write_text(NAMED, encoding="utf-8")
+    monkeypatch.chdir(ROOT)
+    prepare(tmp_path / "named.yaml", tmp_path / "project", TESTS / "params.yaml")
+    params = tmp_path / "project/params.yaml"
+    text = json.dumps(read_yaml(params))
+    for plain, nasty in names.items():
+        text = re.sub(rf'(?<!"objective": )"{plain}"', json.dumps(nasty), text)
+    with params.open("w", encoding="utf-8") as file:
+        YAML(pure=True).dump(json.loads(text), file)
+    pipeline = Pipeline(tmp_path / "project")
+    printed = pipeline.reproduce()
+    assert printed.index("Running stage 'floor'") < printed.index("Running stage 'train@")
+    assert "Running stage" not in pipeline.reproduce()
+    reports = tmp_path / "project/reports"
+    assert read_json(reports / "metrics.json").keys() == set(names.values())
+    comparison = read(Comparison, reports / "comparison.json")
+    assert [contrast.id for contrast in comparison.contrasts] == ["H1", "H2", "H3"]
+    assert comparison.untested == []
+    store = MlflowClient(f"sqlite:///{tmp_path / 'project/mlflow.db'}")
+    runs = store.search_runs([store.get_experiment_by_name("named").experiment_id])
+    assert {run.data.tags["variant"] for run in runs} == set(names.values())
+    markdown = (reports / "report.md").read_text(encoding="utf-8")
+    assert all(
+        f"reports/samples/{name}.png" in markdown or f"samples/{name}.png" in markdown for name in names.values()
+    )
+    assert "Lucic" not in markdown
