@@ -82,7 +82,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path, *keys: str) -> Any:
     """The value at these keys of a JSON file; DamagedError if it has none, FileNotFoundError without the file."""
     try:
-        return reduce(getitem, keys, json.loads(path.read_text()))
+        return reduce(getitem, keys, json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} is damaged") from None
 

@@ -51,7 +51,7 @@ def check_joining(study: Study, joining: str, root: Path) -> None:
 def _status(root: Path) -> dict[str, list[Any]]:
     """What has changed since it was published, for each stage, as DVC finds it."""
     command = [*DVC, "status", "--json"]
-    status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    status = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if status.returncode:
         raise StudyError(f"`dvc status` failed: {' '.join((status.stderr or status.stdout).split())}")
     return json.loads(status.stdout)

@@ -232,7 +232,7 @@ def put(path: Path, content) -> None:
 
 def change(path: Path, **values) -> dict:
     """Replace values of a JSON file; what it was before."""
-    before = json.loads(path.read_text())
+    before = json.loads(path.read_text(encoding="utf-8"))
     put(path, before | values)
     return before
 
