@@ -10,7 +10,11 @@ import typer
 from safetensors import SafetensorError
 
 QUIET = "GAN_REPORTS_CTRL_C"  # set for stages by a command that reports Ctrl-C itself
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What a user can do about an error of the system.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space, then run it again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable, or work in a copy of your own"),
+}
 # Torch says so in a RuntimeError, the first on a CPU, the second on a GPU.
 _FULL_MEMORY = ("can't allocate memory", "out of memory")
 
@@ -51,8 +55,8 @@ def run(command: Callable[..., None] | typer.Typer) -> None:
             raise
         _exit(f"memory is full: set compute.workers or compute.population lower, or make networks smaller ({reason})")
     except OSError as error:
-        remedy = ": free some space, then run it again" if error.errno in _FULL_DISK else ""
-        _exit(f"{error.filename or 'the system'}: {error.strerror or error}{remedy}")
+        remedy = _REMEDIES.get(error.errno or 0)
+        _exit(f"{error.filename or 'the system'}: {error.strerror or error}{f': {remedy}' if remedy else ''}")
 
 
 def _interrupt(number: int, frame: object) -> None:
