@@ -6,6 +6,7 @@ two versions: https://docs.kernel.org/admin-guide/cgroup-v1/ and https://docs.ke
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -70,19 +71,30 @@ def _number(path: Path) -> int:
 
 def _groups(proc: Path, controller: str) -> Iterator[Path]:
     """The folders of this process's groups that may limit `controller`, each with all above it."""
-    with suppress(OSError, ValueError):  # another system, or a form that is not known
-        own: dict[str, Path] = {}
-        for line in (proc / "cgroup").read_text(encoding="utf-8").splitlines():
-            _, controllers, group = line.split(":", 2)
-            own |= dict.fromkeys(controllers.split(","), Path(group))  # version 2 names none
-        for line in (proc / "mountinfo").read_text(encoding="utf-8").splitlines():
-            before, _, after = line.partition(" - ")
-            root, mount = (Path(field.encode().decode("unicode_escape")) for field in before.split()[3:5])
-            kind, _, options = after.split(maxsplit=2)
-            names = {"cgroup": set(options.split(",")) & {controller}, "cgroup2": {""}}.get(kind, set())
-            for path in (own[name] for name in names & own.keys()):
-                # In a container the group's path may be that outside; then the mount itself is the group.
-                inside = path.relative_to(root) if path.is_relative_to(root) else Path()
-                for folder in (mount / inside, *(mount / inside).parents):
-                    if folder.is_relative_to(mount):
-                        yield folder
+    own: dict[str, Path] = {}
+    for line in _lines(proc / "cgroup"):
+        _, controllers, group = line.split(":", 2)
+        own |= dict.fromkeys(controllers.split(","), Path(group))  # version 2 names none
+    for line in _lines(proc / "mountinfo"):
+        before, _, after = line.partition(" - ")
+        root, mount = (Path(re.sub(r"\\([0-7]{3})", _unescaped, field)) for field in before.split()[3:5])
+        kind, _, options = after.split(" ", 2)
+        names = {"cgroup": set(options.split(",")) & {controller}, "cgroup2": {""}}.get(kind, set())
+        for path in (own[name] for name in names & own.keys()):
+            # In a container the group's path may be that outside; then the mount itself is the group.
+            inside = path.relative_to(root) if path.is_relative_to(root) else Path()
+            for folder in (mount / inside, *(mount / inside).parents):
+                if folder.is_relative_to(mount):
+                    yield folder
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file of the system's; none where the system has no such file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def _unescaped(code: re.Match[str]) -> str:
+    return chr(int(code[1], 8))

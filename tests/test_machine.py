@@ -30,7 +30,13 @@ def system(folder: Path, cgroup: str, mounts: list[tuple[str, str, str, str]], f
         for (root, _, kind, options), place in zip(mounts, places, strict=True)
     ]
     write(folder / "proc/cgroup", cgroup)
-    write(folder / "proc/mountinfo", "\n".join(["24 1 8:1 / / rw - ext4 /dev/sda rw", *lines]) + "\n")
+    others = [
+        "24 1 8:1 / / rw - ext4 /dev/sda rw",
+        "25 1 8:1 / /no source rw - tmpfs  rw",
+        "26 1 8:1 / /caf\udce9 rw - vfat x rw",
+    ]
+    content = "\n".join([*others, *lines]) + "\n"
+    write(folder / "proc/mountinfo", content.encode(errors="surrogateescape"))
     return folder / "proc"
 
 
@@ -73,7 +79,7 @@ V1_GROUP = "5:memory:/job\n4:cpu,cpuacct:/job\n1:name=systemd:/x\n"
         ),
         ("0::/\n", [("/", "a place/cgroup", "cgroup2", "rw")], {"a place/cgroup/cpu.max": "200000 100000"}, 2),
         ("0::/\n", V2, {"cgroup/cpu.max": "many"}, 64),
-        ("no groups\n", V2, {"cgroup/cpu.max": "100000 100000"}, 64),
+        ("0::/\n", [("/", "disk", "ext4", ""), *V2], {"cgroup/cpu.max": "200000 100000"}, 2),
     ],
 )
 def test_a_quota_bounds_the_cores(
