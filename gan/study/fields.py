@@ -60,7 +60,7 @@ def _outside(mirror: str, info: ValidationInfo) -> str:
     """Refuse a mirror in a folder where the commands write and remove files."""
     if is_url(mirror):
         return mirror
-    root = Path((info.context or {}).get("folder", "")).absolute()
+    root = Path((info.context or {}).get("folder", "")).resolve()
     with suppress(OSError, RuntimeError):  # no such home, no permission, a loop of links: the download says so
         place = root / folder(mirror)
         # As it is written, and where its links lead.

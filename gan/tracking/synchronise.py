@@ -21,6 +21,7 @@ from mlflow.entities import LifecycleStage, Metric, Param
 from sqlalchemy import URL, make_url
 
 CONTENT = "content"  # tag with the record's digest, set last: a run without it is outdated or was cut short
+ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"  # the variable with the folder of a new store's first experiment
 METRICS_PER_REQUEST = 1_000  # MLflow's limit
 RUNS_PER_SEARCH = 50_000  # MLflow's limit
 MOST_LOCK_SECONDS = 600.0  # for another process that logs a whole study
@@ -103,7 +104,12 @@ def _create(store: Path) -> None:
     unfinished = part(store)
     for leftover in store.parent.glob(f"{unfinished.name}*"):  # including its journal
         leftover.unlink()
-    MlflowClient(_address(unfinished)).search_experiments()
+    # MLflow pastes this folder into SQL, where a URL's percent signs can't be mistaken for anything.
+    os.environ[ARTIFACT_ROOT] = (store.parent.resolve() / "mlartifacts").as_uri()
+    try:
+        MlflowClient(_address(unfinished)).search_experiments()
+    finally:
+        del os.environ[ARTIFACT_ROOT]
     unfinished.replace(store)
 
 
