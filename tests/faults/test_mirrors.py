@@ -376,7 +376,7 @@ NAMES: dict[str, Callable[[Path, str], str]] = {
     f"a mirror inside an output folder, named in {len(NAMES)} ways",
     full=len(NAMES) * len(OUTPUTS),
     short=len(NAMES),
-    note="is refused while params.yaml is read, before DVC empties the folder",
+    note="is refused by name while params.yaml is read",
 )
 def test_a_mirror_that_would_be_emptied_is_refused(
     raw_params: dict[str, Any], write_params: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, injection: int
