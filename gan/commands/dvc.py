@@ -53,7 +53,12 @@ def _suit(folder: Path) -> None:
 
 def _configure(folder: Path, setting: str, told: str) -> None:
     command = [*DVC, "config", "--local", setting, "true"]
-    subprocess.run(command, cwd=folder, env=environment.own(os.environ), capture_output=True, check=True)
+    settings = environment.own(os.environ)
+    done = subprocess.run(
+        command, cwd=folder, env=settings, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    if done.returncode:
+        raise StudyError(f"DVC can't set {setting} in {folder / '.dvc'}: {' '.join(done.stderr.split())}")
     print(f"{told} ({setting} in .dvc/config.local)", file=sys.stderr)
 
 

@@ -64,7 +64,7 @@ def _claim(folder: Path, preset: Path) -> None:
         )
     if not (folder / MARK).exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StudyError(f"{folder} has files that no preset has made: name an empty or a new folder")
+            raise StudyError(f"{folder} has files that no preset has made: name an empty or a new folder, or remove it")
         write(folder / MARK, f"`gan run-preset {preset}` keeps its copy of the study here and overwrites it.\n")
 
 

@@ -100,3 +100,10 @@ def test_a_pipeline_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_
         dvc.reproduce()
     with pytest.raises(StudyError, match=f"^the pipeline failed in {tmp_path}; the reason is above$"):
         dvc.reproduce(folder=tmp_path)
+
+
+def test_a_setting_that_dvc_cannot_keep_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a folder without a repository."""
+    monkeypatch.setattr(dvc, "DVC", (sys.executable, "-c", "import sys; sys.exit('read-only\\nfile system')"))
+    with pytest.raises(StudyError, match=r"^DVC can't set core\.no_scm in .*: read-only file system$"):
+        dvc.reproduce(folder=tmp_path)

@@ -1,11 +1,15 @@
 """MLflow shows each run of the files once, whatever was there before; when MLflow fails, the study goes on."""
 
+import fcntl
 import json
+import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 from types import MethodType, SimpleNamespace
 from typing import Any
 
@@ -20,7 +24,9 @@ from gan.errors import StudyError
 from gan.files import read_json, write_json
 from gan.study.loading import load_study
 from gan.study.schema import Study
+from gan.tracking import SHOWN
 from gan.tracking import __main__ as command
+from gan.tracking import synchronise as synchronising
 from gan.tracking.recorded import recorded_runs
 from gan.tracking.synchronise import METRICS_PER_REQUEST, Changes, MlflowClient, synchronise
 from gan.tracking.time_budget import USUAL, TimeBudget
@@ -500,3 +506,22 @@ def test_slowness_counts_where_it_is_more_than_usual(tmp_path):
     record = read_json(path)
     write_json(path, {**record, "run": "another"})
     assert TimeBudget(60, path).left == 60
+
+
+def test_a_wait_for_another_process_is_told_at_once_and_has_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(synchronising, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(synchronising, "MOST_LOCK_SECONDS", 0.3)
+    told, shown = os.pipe()
+    monkeypatch.setenv(SHOWN, str(shown))
+    path = tmp_path / "mlflow.db.lock"
+    with path.open("w", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(StudyError, match=f"^{re.escape(str(path))} is held by another process$"):
+            synchronising._alone(path).__enter__()
+        assert os.read(told, 1_000).decode() == f"MLflow's update waits: {path} is held by another process\n"
+        monkeypatch.setattr(synchronising, "MOST_LOCK_SECONDS", 60.0)
+        Timer(0.5, lambda: fcntl.flock(other, fcntl.LOCK_UN)).start()
+        with synchronising._alone(path):
+            assert os.read(told, 1_000)
+    os.close(told)
+    os.close(shown)
