@@ -512,6 +512,7 @@ def test_a_wait_for_another_process_is_told_at_once_and_has_an_end(tmp_path, mon
     monkeypatch.setattr(synchronising, "LOCK_SECONDS", 0.1)
     monkeypatch.setattr(synchronising, "MOST_LOCK_SECONDS", 0.3)
     told, shown = os.pipe()
+    os.set_blocking(told, False)
     monkeypatch.setenv(SHOWN, str(shown))
     path = tmp_path / "mlflow.db.lock"
     with path.open("w", encoding="utf-8") as other:
