@@ -55,7 +55,7 @@ test: .venv/ready  ## Lint, types, the arrows between the rooms, and tests
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
 	@$(run) pytest -m "slow and not published"
 
-faults: .venv/ready  ## Inject every fault many times (under an hour); the table goes to reports/faults.json
+faults: .venv/ready  ## Inject every fault many times (an hour or more); the table goes to reports/faults.json
 	@$(run) pytest --campaign reports/faults.json
 
 format: .venv/ready  ## Format the code
