@@ -1,5 +1,6 @@
 """A user's files beside the study's, and a machine without git: nothing is lost, and only what is needed is used."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from gan.commands.presets import prepare
 from gan.environment import own
 from gan.errors import StudyError
 from gan.files import write
+from gan.study.loading import read_yaml
 
 Record = Callable[[str, object], None]
 # Each folder that DVC would empty, with the stage that writes there.
@@ -63,11 +65,10 @@ def test_what_the_study_no_longer_has_goes(reported: Pipeline, tmp_path: Path) -
     params = study.folder / "params.yaml"
     stale = ("runs/minimax/seed-1", "runs/minimax/seed-0/generator-0040.safetensors")
     assert all((study.folder / name).exists() for name in stale)
-    text = params.read_text(encoding="utf-8")
-    params.write_text(
-        text.replace("  - 1\n  epochs: 120", "  epochs: 120").replace("snapshots:\n  - 40", "snapshots: []"),
-        encoding="utf-8",
-    )
+    declared = read_yaml(params)
+    declared["baseline"] |= {"seeds": [0], "snapshots": []}
+    declared["mechanism"]["seeds"] = [0]
+    params.write_text(json.dumps(declared), encoding="utf-8")  # JSON is YAML, too
     study.reproduce("train@minimax")
     assert not any((study.folder / name).exists() for name in stale)
 
