@@ -15,7 +15,7 @@ install := $(run) pip install -qq --disable-pip-version-check --no-user --target
 once = trap : INT; $(1) || [ $$? -eq 130 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help study variant quick pilot bench ui sync test test-slow faults format lock clean
+.PHONY: help study variant quick pilot bench peer ui sync test test-slow fake-gpu gpu faults format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,9 +34,12 @@ pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scra
 	@$(call once,$(run) gan run-preset presets/pilot.yaml .scratch/pilot && \
 		$(run) gan power .scratch/pilot/reports)
 
-bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop and the roofline (minutes)
+bench: .venv/ready  ## Measure training on this machine beside the tutorial's loop, a peer and the roofline (5 minutes)
 	@$(run) dvc repro download
 	@$(run) gan bench
+
+peer: .venv/ready  ## Add JAX to .venv, which `make bench` then measures as a peer (beyond requirements.lock)
+	@$(install) --no-build-isolation --editable ".[bench]"
 
 ui: .venv/ready  ## The MLflow page over all runs, on http://127.0.0.1:5000 (or HOST, PORT and ALLOWED names)
 	@$(run) stages.track --strict
@@ -54,6 +57,12 @@ test: .venv/ready  ## Lint, types, the arrows between the rooms, and tests
 
 test-slow: .venv/ready  ## The tests that run whole pipelines (minutes)
 	@$(run) pytest -m "slow and not published"
+
+fake-gpu: .venv/ready  ## Train and score on a CUDA runtime without a GPU, which judges every call (needs g++)
+	@$(BIN)/python -E tests/gpu/fake/run.py
+
+gpu: .venv/ready  ## On a machine with a GPU: the tests for one, and the benchmark (tests/gpu/there.py for bare machines)
+	@$(BIN)/python -E tests/gpu/there.py run .work/gpu
 
 faults: .venv/ready  ## Inject every fault many times (an hour or more); the table goes to reports/faults.json
 	@$(run) pytest --campaign reports/faults.json

@@ -13,9 +13,10 @@ from gan.study.loading import load_study
 def main() -> None:
     study = load_study()
     settings = study.mechanism
-    images, _ = load(Path("data"), "train")
     recipe, folder = study.variant(settings.variant), Path("runs") / settings.variant
-    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, local_executor(study.compute)))
+    images, _ = load(Path("data") / recipe.data, "train")
+    executor = local_executor(study.compute, most_gpus=1)
+    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, executor))
 
 
 if __name__ == "__main__":

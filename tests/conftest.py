@@ -7,10 +7,9 @@ import shutil
 import signal
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,13 @@ from gan.commands.dvc import DVC
 from gan.commands.presets import apply, prepare
 from gan.data.datasets import UNPACKED
 from gan.environment import own
+from gan.networks.architecture import Network
+from gan.networks.convolutions import ConvolutionalDiscriminator, ConvolutionalGenerator
+from gan.networks.perceptrons import Perceptron
 from gan.study.loading import load_study, read_yaml
 from gan.study.schema import Study, Variant
 from gan.training.loop import Run
-from gan.training.networks import Perceptrons
+from gan.training.population import Population, RunSpec
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -115,13 +117,33 @@ def same(first: Run, second: Run) -> bool:
     )
 
 
-def as_module(network: Perceptrons, run: int) -> nn.Sequential:
+def populate(variant: Variant, seeds: Sequence[int], images: torch.Tensor, dtype=torch.float32) -> Population:
+    """A population of one variant's seeds on bytes `[image, height, width]`."""
+    return Population([RunSpec(variant, seed) for seed in seeds], images.flatten(1), dtype)
+
+
+def as_module(network: Network, run: int) -> nn.Sequential:
     """One run's network in torch's own layers, loaded from the state that is saved for users."""
     architecture = network.architecture
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(architecture.widths):
-        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
-    layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
+    shapes = [layer.weight for layer in architecture.layers]
+    layers: list[nn.Module]
+    if isinstance(architecture, ConvolutionalGenerator):
+        (small, latents), (first, second, *_), _ = shapes
+        side = architecture.side
+        layers = [nn.Linear(latents, small), nn.ReLU(), nn.Unflatten(1, (first, side, side))]
+        layers += [nn.ConvTranspose2d(first, second, 4, 2, 1), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(second, 1, 4, 2, 1), nn.Tanh(), nn.Flatten()]
+    elif isinstance(architecture, ConvolutionalDiscriminator):
+        (first, *_), (second, *_), (outputs, flat) = shapes
+        activation = nn.LeakyReLU(architecture.negative_slope)
+        layers = [nn.Unflatten(1, (1, architecture.side, architecture.side)), nn.Conv2d(1, first, 4, 2, 1), activation]
+        layers += [nn.Conv2d(first, second, 4, 2, 1), activation, nn.Flatten(), nn.Linear(flat, outputs)]
+    else:
+        assert isinstance(architecture, Perceptron)
+        layers = []
+        for outputs, inputs in shapes:
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
+        layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
     module = nn.Sequential(*layers).to(network.parameters.dtype)
     module.load_state_dict({name.removeprefix("model."): part for name, part in network.state(run).items()})
     return module
@@ -129,10 +151,10 @@ def as_module(network: Perceptrons, run: int) -> nn.Sequential:
 
 SMALLEST = """
 only: [minimax, non_saturating]
-data: {name: digits}
 classify: {seeds: [0], epochs: 2}
 baseline:
-  {seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32], discriminator_hidden: [32]}
+  {data: digits, seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32],
+  discriminator_hidden: [32]}
 mechanism: {epochs: [120], seeds: [1]}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
 compute: {device: cpu, workers: 2, checkpoint_seconds: 0.2}

@@ -1,10 +1,11 @@
-"""Whether params.yaml's recipes can be trained with the objectives and terms that the code offers."""
+"""Whether params.yaml's recipes can be trained with the objectives, terms and networks that the code offers."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from gan.errors import StudyError
 from gan.formatting import unknown
+from gan.networks import registry
 from gan.study.schema import Study, Variant
 from gan.training.losses import OBJECTIVES
 from gan.training.terms import TERMS
@@ -24,6 +25,12 @@ def _fault(variant: Variant) -> str | None:
     """What is wrong with a recipe, from the key on."""
     if variant.objective not in OBJECTIVES:
         return f".objective: {unknown(variant.objective, OBJECTIVES)}"
+    if variant.networks not in registry.NETWORKS:
+        return f".networks: {unknown(variant.networks, registry.NETWORKS)}"
+    try:
+        registry.generator(variant), registry.discriminator(variant), registry.encoder(variant)
+    except ValueError as fault:
+        return f": {fault}"
     for name in variant.terms:
         if name not in TERMS:
             return f".terms.{name}: {unknown(name, TERMS)}"

@@ -19,13 +19,14 @@ class UntestedError(Exception):
 class Evidence:
     """The identities by their keys, and what the files in `reports/` hold.
 
-    `metrics` has a row per run and scored epoch, `history` one per run and epoch; both name their `variant`.
+    `floor` has the scores of training images by data set. `metrics` has a row per run and scored epoch, `history` one
+    per run and epoch; both name their `variant`, and `metrics` its `data` set.
     """
 
     identities: dict[str, Identity]
     mechanism: Mechanism
     comparison: Comparison
-    floor: dict[str, Any]
+    floor: dict[str, dict[str, Any]]
     metrics: pd.DataFrame
     history: pd.DataFrame
 
@@ -48,6 +49,18 @@ class Evidence:
             raise UntestedError(f"variant {variant}" + (f" after {epoch} epochs" if epoch else ""))
         runs = runs.assign(collapsed=collapsed(runs, self.comparison.collapse))
         return runs.assign(failed=runs["collapsed"] | (runs["status"] != "finished"))
+
+    def rivals(self, variant: str, against: str) -> pd.DataFrame:
+        """The runs of `against` after as many epochs as those of `variant`; UntestedError if they are on other data."""
+        runs = self.runs(variant)
+        rivals = self.runs(against, int(runs["epoch"].iloc[0]))
+        if runs["data"].iloc[0] != rivals["data"].iloc[0]:
+            raise UntestedError(f"{variant} and {against} on the same data")
+        return rivals
+
+    def floor_of(self, runs: pd.DataFrame) -> dict[str, Any]:
+        """What training images score on the data set of one variant's runs."""
+        return self.floor[runs["data"].iloc[0]]
 
     def epochs(self, variant: str) -> pd.DataFrame:
         """The variant's history, a row per run and epoch."""

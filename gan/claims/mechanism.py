@@ -18,14 +18,15 @@ from gan.compute import store
 from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.images import scale
+from gan.networks import registry
+from gan.networks.architecture import Network
 from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
 from gan.seeding import random_generator
 from gan.study import schema
 from gan.study.schema import Variant
 from gan.training.losses import OBJECTIVES
-from gan.training.networks import Perceptrons, discriminator_architecture
 from gan.training.optimizers import OPTIMIZERS
-from gan.training.population import Population
+from gan.training.population import Population, RunSpec
 
 LOSSES = ("minimax", "non_saturating")
 KEPT_STEPS = 24  # of a discriminator's training, evenly on a logarithmic axis
@@ -36,7 +37,7 @@ def measure(
 ) -> Mechanism:
     """All measurements; `images` uint8 `[image, height, width]`, `folder` has the variant's runs."""
     tasks = [(seed, epoch, loss) for seed in settings.seeds for epoch in settings.epochs for loss in LOSSES]
-    flat = scale(images.flatten(1).to(executor.device))
+    flat = images.flatten(1).to(executor.device)
     steps: list[Step] = []
     with progress("mechanism", len(tasks), "discriminators") as on_progress:
         for rows in executor.run(_fresh_discriminator, tasks, (variant, folder, flat), on_progress):
@@ -65,12 +66,12 @@ def fresh_discriminator(
 ) -> list[Step]:
     """Train a new discriminator for an epoch against a frozen generator (as Arjovsky & Bottou 2017, figure 2).
 
-    `epoch` is the generator's age, `images` is `[image, pixel]` in [-1, 1]. A seed's discriminator is trained on the
+    `epoch` is the generator's age, `images` is `[image, pixel]`, uint8. A seed's discriminator is trained on the
     same images in the same way under any `loss`. Some steps are kept, evenly on a logarithmic axis.
     """
     frozen = variant.generator_optimizer.model_copy(update={"lr": 0.0})
     recipe = variant.model_copy(update={"objective": loss, "generator_optimizer": frozen})
-    population = Population(recipe, [seed], images)
+    population = Population([RunSpec(recipe, seed)], images)
     population.generator.load(0, {name: torch.from_numpy(array) for name, array in generator.items()})
     population.epoch()
     log, size = population.log, min(variant.batch_size, len(images))
@@ -92,20 +93,22 @@ def fresh_discriminator(
 def perfect_generator(variant: Variant, seed: int, images: Tensor) -> PerfectGenerator:
     """Mean D over real images in the place of generated ones, each seen once: D(G(z)) of a perfect generator.
 
-    One half of `images` `[image, pixel]` plays the real images, the other half the generated ones. `fake_probability`
-    is the mean over the last quarter of the steps, before the discriminator learns from them.
+    One half of `images` (uint8 `[image, pixel]`) plays the real images, the other half the generated ones.
+    `fake_probability` is the mean over the last quarter of the steps, before the discriminator learns from them.
     """
-    architecture = discriminator_architecture(variant, images.shape[1])
-    network = Perceptrons(architecture, [random_generator(seed, "discriminator")], images.device)
+    architecture = registry.discriminator(variant, images.shape[1])
+    network = Network(architecture, [random_generator(seed, "discriminator")], images.device)
     gradient = torch.zeros_like(network.parameters)
-    targets = [part for layer in architecture.layers(gradient) for part in layer]
+    targets = architecture.parts(gradient)
     settings = variant.discriminator_optimizer
-    optimizer = OPTIMIZERS[settings.name](network.parameters, gradient, settings)
+    optimizer = OPTIMIZERS[settings.name](network.parameters, gradient, [settings])
     order = torch.randperm(len(images), generator=random_generator(seed, "order")).to(images.device)
     halves = zip(*(half.split(variant.batch_size) for half in order.chunk(2)), strict=True)
     probabilities = []
     for real, fake in halves:
-        real_logits, fake_logits = (network(images[chosen].unsqueeze(0))[1].squeeze(-1) for chosen in (real, fake))
+        real_logits, fake_logits = (
+            network(scale(images[chosen]).unsqueeze(0))[1].squeeze(2) for chosen in (real, fake)
+        )
         probabilities.append(torch.sigmoid(fake_logits.detach()).mean().item())
         loss = OBJECTIVES["non_saturating"].discriminator(real_logits, fake_logits, variant.real_label)
         for target, part in zip(targets, torch.autograd.grad(loss.sum(), network.leaves), strict=True):
@@ -148,12 +151,12 @@ def frozen_discriminator(variant: Variant, steps: int, images: Tensor) -> Frozen
     """The generator's step with and without `requires_grad_(False)` on the discriminator (claim T6).
 
     Peak bytes and median milliseconds of the tutorial's step; and whether two runs of this study's engine, frozen and
-    not, are bitwise the same after `steps` steps. `images` is `[image, pixel]` in [-1, 1].
+    not, are bitwise the same after `steps` steps. `images` is `[image, pixel]`, uint8.
     """
     few = images[: steps * variant.batch_size]
     weights = []
     for frozen in (True, False):
-        population = Population(variant.model_copy(update={"freeze_discriminator": frozen}), [0], few)
+        population = Population([RunSpec(variant.model_copy(update={"freeze_discriminator": frozen}), 0)], few)
         population.epoch()
         weights.append(torch.cat([population.generator.parameters, population.discriminator.parameters], 1))
     step = {frozen: _tutorial_step(frozen, variant.batch_size) for frozen in (True, False)}

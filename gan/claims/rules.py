@@ -267,12 +267,11 @@ def perfect_generator(evidence: Evidence, close: float, low: float, high: float)
 
 
 def pixel_losses(evidence: Evidence, variance: float, distance: float, sound: float) -> Finding:
-    real_variance = evidence.floor["output_variance"]
-    numbers: Numbers = {"real_variance": real_variance}
+    numbers: Numbers = {}
     nonsense, any_sound, variances, distances = [], False, [], []
     for variant, centre in (("pixel_mse", "mean_distance"), ("pixel_mae", "median_distance")):
-        runs = evidence.runs(variant)
-        rivals = evidence.runs("non_saturating", int(runs["epoch"].iloc[0]))
+        runs, rivals = evidence.runs(variant), evidence.rivals(variant, "non_saturating")
+        real_variance = numbers["real_variance"] = evidence.floor_of(runs)["output_variance"]
         variances.append(float(runs["output_variance"].max()) / real_variance)
         distances.append(float(runs[centre].max()) / real_variance)
         worse = bool(runs["fid"].min() > rivals["fid"].max())
@@ -291,9 +290,8 @@ def pixel_losses(evidence: Evidence, variance: float, distance: float, sound: fl
 
 def reconstruction_rule(variant: str, *, against: str, adversarial: bool) -> Rule:
     def rule(evidence: Evidence, error: float) -> Finding:
-        runs, blank = evidence.runs(variant), evidence.floor["mean_distance"]
-        rivals = evidence.runs(against, int(runs["epoch"].iloc[0]))
-        errors = runs["reconstruction_error"] / blank
+        runs, rivals = evidence.runs(variant), evidence.rivals(variant, against)
+        errors = runs["reconstruction_error"] / evidence.floor_of(runs)["mean_distance"]
         faithful = int((errors < error).sum())
         sound = not runs["collapsed"].any() if adversarial else bool(runs["fid"].max() < rivals["fid"].min())
         fid, rival_fid = (math.exp(each["fid"].map(math.log).mean()) for each in (runs, rivals))

@@ -14,6 +14,10 @@ from gan.files import read_json
 from gan.study.schema import Study
 
 ABSENT = ("deleted", "not in cache")  # a fresh clone lacks what git doesn't keep, and doesn't need it
+# A new variant may bring a new data set: these files and parameters may have more entries than when it was published.
+# If another variant's images or classifiers are not those of its scores, its stage `evaluate` shows it.
+INDEXES = ("data/data.json", "models/classifiers.json")
+VARIANTS = ("baseline.data", "variants")
 RUNS = "runs/"  # the weights may be absent or others: the published scores stay
 MADE_ANEW = ("audit", "compare", "claims", "report", "track")
 
@@ -65,13 +69,15 @@ def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
             continue
         decisive = dict(change.get("changed outs", {}))
         dependencies = change.get("changed deps", {})
-        if kind in ("evaluate", "floor"):
+        if kind == "evaluate":
             decisive |= dependencies
+        elif kind == "floor":
+            decisive |= {name: how for name, how in dependencies.items() if name not in INDEXES}
         elif kind in ("download", "classify"):
             decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
         for name, how in decisive.items():
             for key, state in how.items() if isinstance(how, dict) else [("", how)]:
-                if state not in ABSENT and not name.startswith(RUNS):
+                if state not in ABSENT and not name.startswith(RUNS) and key not in VARIANTS:
                     yield f"{name}{key and f', {key},'} is {state}"
 
 

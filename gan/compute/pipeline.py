@@ -1,5 +1,7 @@
-"""The `dvc` that started this process: whether it still runs, and which of its stages this process is."""
+"""The `dvc` that started this process: whether it still runs, which stage this process is, how long it takes."""
 
+import atexit
+import json
 import os
 import re
 import signal
@@ -7,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -16,6 +19,7 @@ import psutil
 from ruamel.yaml import YAML
 
 GLANCE = 0.5  # seconds between looks at the pipeline
+TIMES = "GAN_STAGE_TIMES"  # the file in which stages note their times, set by a command that keeps them
 
 
 def pipeline() -> psutil.Process | None:
@@ -37,14 +41,41 @@ def end_with_pipeline() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def note_time(stage: str, times: Path) -> None:
+    """When this process ends, note in a line of `times` how many seconds it took since it was started."""
+
+    atexit.register(lambda: note(stage, time.time() - psutil.Process().create_time(), times))
+
+
+def note(stage: str, seconds: float, times: Path) -> None:
+    """Note a stage's seconds in a line of `times`."""
+    with suppress(OSError), times.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"stage": stage, "seconds": seconds}) + "\n")
+
+
+def noted_times(times: Path) -> dict[str, float]:
+    """Each stage's seconds, of all its processes, in the order in which the stages began."""
+    seconds: dict[str, float] = {}
+    for line in times.read_text(encoding="utf-8").splitlines() if times.exists() else ():
+        noted = json.loads(line)
+        seconds[noted["stage"]] = seconds.get(noted["stage"], 0.0) + noted["seconds"]
+    return seconds
+
+
 def place(stage: str, root: Path = Path()) -> str:
     """`stage 9 of 24: train@cewl`, from dvc.yaml and params.yaml in `root`; without a number where they lack it."""
+    order = stages(root)
+    # Where it is not in them, the stage itself or dvc reports what is wrong with the files.
+    return f"stage {order.index(stage) + 1} of {len(order)}: {stage}" if stage in order else f"stage {stage}"
+
+
+def stages(root: Path = Path()) -> list[str]:
+    """All stages in the order in which they run, from dvc.yaml and params.yaml in `root`; none if these are faulty."""
     yaml = YAML(typ="safe", pure=True)
     try:
-        order = running_order(*(yaml.load(root / name) for name in ("dvc.yaml", "params.yaml")))
-        return f"stage {order.index(stage) + 1} of {len(order)}: {stage}"
+        return running_order(*(yaml.load(root / name) for name in ("dvc.yaml", "params.yaml")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return f"stage {stage}"  # the stage itself or dvc reports what is wrong with the files
+        return []
 
 
 def running_order(pipeline: dict[str, Any], params: dict[str, Any]) -> list[str]:
@@ -54,7 +85,7 @@ def running_order(pipeline: dict[str, Any], params: dict[str, Any]) -> list[str]
     order: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        for read in _paths(stages[name], "deps"):
+        for read in (*_paths(stages[name], "deps"), *_params_files(stages[name])):
             for path, maker in outputs.items():
                 inside = f"{path}/".startswith(f"{read}/") or f"{read}/".startswith(f"{path}/")
                 if inside and maker not in order:
@@ -91,6 +122,11 @@ def _filled(value: Any, params: dict[str, Any]) -> Any:
 def _paths(stage: dict[str, Any], *kinds: str) -> list[str]:
     entries = [entry for kind in kinds for entry in stage.get(kind, [])]
     return [path for entry in entries for path in ([entry] if isinstance(entry, str) else entry)]
+
+
+def _params_files(stage: dict[str, Any]) -> list[str]:
+    """The files that a stage reads parameters from, beside params.yaml."""
+    return [path for entry in stage.get("params", []) if isinstance(entry, dict) for path in entry]
 
 
 def _up_to_dvc() -> list[psutil.Process]:

@@ -54,6 +54,18 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
+def is_exported(folder: Path, seed: int, key: str) -> bool:
+    """Whether an exported variant's folder holds the run with this key, with all its files as recorded."""
+    place = seed_folder(folder, seed)
+    try:
+        record = read_json(place / "run.json")
+        for name, digest in record["files"].items():
+            check(place / name, digest)
+    except (OSError, DamagedError):
+        return False
+    return record["key"] == key
+
+
 def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     """Copy kept runs (run key to folder) into `folder`, a subfolder for each seed; return their records and keys.
 

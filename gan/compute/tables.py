@@ -9,11 +9,11 @@ from gan.errors import StudyError
 from gan.formatting import joined
 
 # These columns are text even where they look like a number, a truth value or a missing value.
-TEXT = {"variant": str, "key": str, "status": str, "failure": str}
+TEXT = {"variant": str, "data": str, "key": str, "status": str, "failure": str}
 
 # What every table in these folders has, whatever else the runs record.
 NEEDED = {
-    "metrics": ("variant", "seed", "epoch", "status", "fid", "digits", "failed_epoch", "failure", "key"),
+    "metrics": ("variant", "data", "seed", "epoch", "status", "fid", "digits", "failed_epoch", "failure", "key"),
     "snapshots": ("variant", "seed", "epoch", "fid"),
     "history": ("seed", "epoch"),
 }

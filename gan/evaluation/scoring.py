@@ -1,6 +1,6 @@
 """Scoring trained generators: latents to images, images to features, features to metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -20,6 +20,7 @@ from gan.compute.progress import progress
 from gan.evaluation import metrics
 from gan.evaluation.classifier import Classifier, classify
 from gan.images import scale
+from gan.networks import registry
 from gan.seeding import random_generator
 from gan.study.schema import Evaluate, Variant
 
@@ -37,15 +38,14 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class ForwardPasses:
-    """What saved networks compute: functions of the code that trained them.
+class Further:
+    """What the study's tests ask of a variant's runs beside their scores by the classifier that counts.
 
-    `generate(variant, parameters, latents)` returns images `[image, pixel]` in [-1, 1] from latents `[image, latent]`.
-    `reconstruct(variant, parameters, images)` returns the generator's images for the latents that the encoder infers.
+    `confirmed`: FID by the other classifiers, after the last epoch. `repeated`: FID of other latents.
     """
 
-    generate: Callable[[Variant, dict[str, np.ndarray], Tensor], Tensor]
-    reconstruct: Callable[[Variant, dict[str, np.ndarray], Tensor], Tensor]
+    confirmed: bool
+    repeated: bool
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,16 @@ class Scorer:
         return self.images.median(0)[0]
 
     def score(self, images: Tensor) -> dict[str, float]:
-        """All metrics of images `[image, height, width]` in [-1, 1], but those that need more than these images.
+        """All metrics of images `[image, height, width]` in [-1, 1] that need these images and one classifier alone.
 
-        `fid_half` is FID of their first half, `fid_classifier_1` and so on FID by the other classifiers.
-        `output_variance` is the pixels' variance over images, `mean_distance` and `median_distance` the mean
-        squared distance from the test images' mean and median image, all averaged over pixels.
+        `fid_half` is FID of their first half. `output_variance` is the pixels' variance over images, `mean_distance`
+        and `median_distance` the mean squared distance from the test images' mean and median image, all averaged over
+        pixels.
         """
         images = images.to(self.device)
         features, digits = classify(self.classifier, images)
         return {
             **metrics.score(features, digits, self.reference, self.settings.digit_share),
-            **self.other_fids(images),
             "fid_half": metrics.fid(features[: len(features) // 2], self.reference),
             "output_variance": images.var(0).mean().item(),
             "mean_distance": (images - self.mean_image).square().mean().item(),
@@ -104,39 +103,43 @@ class Scorer:
         features, _ = classify(self.classifier, images.to(self.device))
         return metrics.fid(features, self.reference)
 
-    @property
-    def other_names(self) -> list[str]:
-        """The names of FID by each of the other classifiers."""
-        return [f"fid_classifier_{place}" for place in range(1, len(self.others) + 1)]
-
     def other_fids(self, images: Tensor) -> dict[str, float]:
         """FID of images `[image, height, width]` in [-1, 1] by each of the other classifiers."""
+        images = images.to(self.device)
         fids = [
             metrics.frechet_distance(metrics.Moments.of(classify(classifier, images)[0]), reference)
             for classifier, reference in self.others
         ]
-        return dict(zip(self.other_names, fids, strict=True))
+        return dict(zip(other_names(len(fids)), fids, strict=True))
+
+
+def other_names(others: int) -> list[str]:
+    """The names of FID by each of so many other classifiers."""
+    return [f"fid_classifier_{place}" for place in range(1, others + 1)]
 
 
 def evaluate_variant(
-    name: str, variant: Variant, folder: Path, scorer: Scorer, passes: ForwardPasses, executor: Executor
+    name: str,
+    variant: Variant,
+    folder: Path,
+    scorer: Scorer,
+    executor: Executor,
+    further: Further,
 ) -> list[Scored]:
     """Score every seed of a variant whose runs are in `folder`, in the order of its seeds.
 
     The scorer must be on the executor's device.
     """
-    shared = (name, variant, folder, scorer, passes)
+    shared = (name, variant, folder, scorer, further)
     with progress(f"evaluate {name}", len(variant.seeds), "runs") as on_progress:
         scored = list(executor.run(score_run, variant.seeds, shared, on_progress))
     order = {seed: place for place, seed in enumerate(variant.seeds)}
     return sorted(scored, key=lambda result: order[result.rows[0]["seed"]])
 
 
-def score_run(
-    shared: tuple[str, Variant, Path, Scorer, ForwardPasses], seed: int, on_progress: ProgressCallback
-) -> Scored:
+def score_run(shared: tuple[str, Variant, Path, Scorer, Further], seed: int, on_progress: ProgressCallback) -> Scored:
     """One run's metrics, from latents that depend on the seed alone; none for the epochs that it did not finish."""
-    name, variant, folder, scorer, passes = shared
+    name, variant, folder, scorer, further = shared
     side = scorer.images.shape[-1]
     record = store.load_record(folder, seed)
     images, columns = scorer.settings.images, scorer.settings.grid_columns
@@ -146,31 +149,32 @@ def score_run(
     )
     shown = torch.randn(columns, variant.latent_dim, generator=random_generator(0, "grid"))
     failure = record["failure"] or {"epoch": None, "cause": None}
-    identity = {"variant": name, "seed": seed, "key": record["key"]}
+    identity = {"variant": name, "data": variant.data, "seed": seed, "key": record["key"]}
     scored = scorer.settings.scored(variant)
-    averaged = {epoch for epochs in scored.values() for epoch in epochs}
+    confirmed = scored[variant.epochs] if further.confirmed else ()
     rows: list[dict[str, Any]] = []
     fids: dict[int, dict[str, float]] = {}
     samples = torch.full((columns, side, side), -1.0)
 
     def generate(parameters: dict[str, np.ndarray], latents: Tensor) -> Tensor:
-        return passes.generate(variant, parameters, latents).view(-1, side, side)
+        return registry.generate(variant, parameters, latents).view(-1, side, side)
 
     for epoch in variant.checkpoints:
         if store.generator_file(epoch) not in record["files"]:
             break
         parameters = store.load_generator(folder, seed, epoch)
         generated = generate(parameters, latents)
+        scores = scorer.score(generated) if epoch in scored else {"fid": scorer.fid(generated)}
+        fids[epoch] = {"fid": scores["fid"], **(scorer.other_fids(generated) if epoch in confirmed else {})}
         if epoch not in scored:
-            fids[epoch] = {"fid": scorer.fid(generated), **(scorer.other_fids(generated) if epoch in averaged else {})}
             continue
-        scores = scorer.score(generated)
-        fids[epoch] = {name: scores[name] for name in ("fid", *scorer.other_names)}
         scores["fid_last"] = scores["fid"]
-        scores |= {name: geometric_mean([fids[each][name] for each in scored[epoch]]) for name in fids[epoch]}
-        scores["fid_again"] = scorer.fid(generate(parameters, more_latents))
+        names = fids[epoch] if epoch == variant.epochs else ("fid",)
+        scores |= {name: geometric_mean([fids[each][name] for each in scored[epoch]]) for name in names}
+        if further.repeated:
+            scores["fid_again"] = scorer.fid(generate(parameters, more_latents))
         if variant.encoder_hidden is not None:
-            rebuilt = passes.reconstruct(variant, parameters, scorer.images.flatten(1)).view_as(scorer.images)
+            rebuilt = registry.reconstruct(variant, parameters, scorer.images.flatten(1)).view_as(scorer.images)
             scores[RECONSTRUCTION] = (rebuilt - scorer.images).square().mean().item()
         rows.append({**identity, "epoch": epoch, "status": "finished", **scores})
         samples = generate(parameters, shown)
@@ -184,10 +188,13 @@ def score_run(
     return Scored(rows, snapshots, samples if variant.epochs in fids else torch.full_like(samples, -1.0))
 
 
-def metrics_table(scored: list[Scored], other_names: Sequence[str]) -> pd.DataFrame:
-    """One row per seed and scored epoch; a failed run's metrics are empty. `other_names` are the scorer's."""
-    measured = [*metrics.NAMES, *MORE_NAMES, *other_names, RECONSTRUCTION]
-    columns = ["variant", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
+def metrics_table(scored: list[Scored], others: int) -> pd.DataFrame:
+    """One row per seed and scored epoch, with columns for so many `others` beside the classifier that counts.
+
+    What was not measured is empty: a failed run's metrics, and what nobody asked of the variant.
+    """
+    measured = [*metrics.NAMES, *MORE_NAMES, *other_names(others), RECONSTRUCTION]
+    columns = ["variant", "data", "seed", "epoch", "status", *measured, "failed_epoch", "failure", "key"]
     return pd.DataFrame([row for result in scored for row in result.rows], columns=columns).astype(
         {"failed_epoch": "Int64", "digits": "Int64"}
     )

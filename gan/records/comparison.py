@@ -40,8 +40,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class Standing:
-    """All variants that were scored after so many epochs, ranked (the best first) and summed up."""
+    """All variants on one data set that were scored after so many epochs, ranked (the best first) and summed up."""
 
+    data: str
     epochs: int
     ranking: list[str]
     variants: dict[str, Summary]
@@ -169,8 +170,9 @@ class Literature:
 class Comparison:
     """The whole comparison.
 
-    `preregistration` is the checksum of what was declared beforehand. The first of the `standings` is that of the most
-    epochs. `sensitivity` has the declared hypotheses again, by each further classifier's column of metrics.
+    `preregistration` is the checksum of what was declared beforehand. The `standings` are grouped by data set, the
+    reference's first, and each data set's begin with that of the most epochs. `sensitivity` has the declared hypotheses
+    again, by each further classifier's column of metrics.
     """
 
     metric: str
@@ -184,3 +186,12 @@ class Comparison:
     sensitivity: dict[str, list[Retest]] = field(default_factory=dict)
     spread: list[Source] = field(default_factory=list)
     literature: Literature | None = None
+
+    @property
+    def data_sets(self) -> list[str]:
+        """The data sets that have standings, the reference's first."""
+        return list(dict.fromkeys(standing.data for standing in self.standings))
+
+    def standings_on(self, data: str) -> list[Standing]:
+        """The standings on one data set, that of the most epochs first."""
+        return [standing for standing in self.standings if standing.data == data]

@@ -6,7 +6,7 @@ the words are added here. Identical files give identical reports.
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from gan.records.training import Hardware, Training
 from gan.reporting import sentences
 from gan.reporting.drawing import palette
 from gan.reporting.figures import draw
-from gan.reporting.results import Results, existing, last_summaries, measured
+from gan.reporting.results import Results, existing, last_summaries, measured, suffix
 from gan.study.schema import Study
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -32,6 +32,7 @@ SOURCES = {
     "T": "The tutorial",
     "Q": "The questions and answers on binary cross-entropy",
 }
+OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits")
 FAMILIES = {
     "declared": "Declared hypotheses",
     "control": "Controls: the same mathematics in two forms",
@@ -49,13 +50,18 @@ def write(study: Study, root: Path) -> Path:
     results = Results.read(study, root)
     colours = palette(list(study.variants))
     drawn = draw(results, colours, reports / "figures")
-    content = context(results) | {"colours": colours, "drawn": drawn}
+    content = context(results) | {"colours": colours, "drawn": drawn, "pictured": pictured(study.data_sets, drawn)}
 
     html = _environment(autoescape=True, embed=lambda path: embed(reports / path))
     markdown = _environment(finalize=escape_markdown)
     for name, environment in (("report.html", html), ("report.md", markdown)):
         files.write(reports / name, environment.get_template(f"{name}.j2").render(content))
     return reports / "report.html"
+
+
+def pictured(data_sets: Sequence[str], drawn: Collection[str]) -> list[tuple[str, str]]:
+    """The figures of training that were drawn, each for one data set after the other."""
+    return [(name, data) for name in OF_TRAINING for data in data_sets if f"{name}{suffix(data, data_sets)}" in drawn]
 
 
 def context(results: Results) -> dict[str, Any]:
@@ -65,9 +71,10 @@ def context(results: Results) -> dict[str, Any]:
     baseline = flatten(study.baseline.model_dump(mode="json"))
     environments, environment_numbers = training_environments(training)
     metrics = results.metrics
-    accuracies, checksums = (results.classifiers[key].items() for key in ("accuracy", "sha256"))
     return {
         "study": study,
+        "several": len(study.data_sets) > 1,
+        "suffixes": {data: suffix(data, study.data_sets) for data in study.data_sets},
         "comparison": comparison,
         **averaging(study),
         "followed": results.followed,
@@ -87,7 +94,7 @@ def context(results: Results) -> dict[str, Any]:
         "variation": comparison.spread,
         # Fewer than two variants have no order.
         "order": order if order and len(order.published) > 1 else None,
-        "floor": results.floor,
+        "floors": results.floor,
         "failing": {name: last for name, last in last_summaries(comparison).items() if last[1].failed},
         "diverged": metrics[metrics["status"] == "failed"].drop_duplicates(["variant", "seed"]).to_dict("records"),
         "late": formatting.joined([f"{count} of {name}" for name, count in results.late_runs.items()]),
@@ -97,12 +104,19 @@ def context(results: Results) -> dict[str, Any]:
         "environments": environments,
         "environment_numbers": environment_numbers,
         "benchmark": results.benchmark,
+        "speed": speed_table(results.benchmark),
         "differences": {
             name: {key: value for key, value in flatten(record.parameters).items() if baseline.get(key) != value}
             for name, record in training.items()
         },
         "classifiers": results.classifiers,
-        "weights": [(*accuracy, *checksum) for accuracy, checksum in zip(accuracies, checksums, strict=True)],
+        "weights": {
+            data: [
+                (*accuracy, *checksum)
+                for accuracy, checksum in zip(record["accuracy"].items(), record["sha256"].items(), strict=True)
+            ]
+            for data, record in results.classifiers.items()
+        },
     }
 
 
@@ -116,6 +130,33 @@ def averaging(study: Study) -> dict[str, list[str]]:
         "fewer": [f"{count} after {epoch} {'epoch' if epoch == 1 else 'epochs'}" for epoch, count in fewer],
         "unscored": [str(epoch) for epoch in unscored],
     }
+
+
+def speed_table(benchmark: Mapping[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """A row for each entry of benchmark.json, its cells by their column; a dash for what was not measured."""
+
+    def seconds(of: dict[str, Any] | None) -> str:
+        return f"{formatting.fixed(of['seconds_per_run_epoch']['median'], 2)} s" if of else formatting.MISSING
+
+    def ratio(of: dict[str, float] | None, decimals: int) -> str:
+        if not of:
+            return formatting.MISSING
+        ends = formatting.interval(of["low"], of["high"], decimals)
+        return f"{formatting.fixed(of['median'], decimals)} ({ends})"
+
+    return [
+        {
+            "hardware": kind,
+            "products": entry["engine"].get("path", formatting.MISSING),
+            **{name: seconds(entry.get(name)) for name in ("tutorial", "peer", "engine", "floor")},
+            "tutorial / engine": ratio(entry.get("ratio_to_tutorial"), 1),
+            "peer / engine": ratio(entry.get("ratio_to_peer"), 2),
+            "engine / floor": ratio(entry["ratio_to_floor"], 2),
+            "memory": f"{formatting.fixed(entry['engine']['peak_mib'], 0)} MiB",
+            "MiB per run": formatting.fixed(entry["mib_per_run"], 1),
+        }
+        for kind, entry in benchmark.items()
+    ]
 
 
 def claims_by_source(claims: Mapping[str, ClaimEntry]) -> dict[str, dict[str, ClaimEntry]]:
@@ -202,10 +243,12 @@ def sensitivity(results: Results) -> list[ByClassifier]:
 
     Empty where only one classifier has scored the runs.
     """
-    by_column, accuracies = results.comparison.sensitivity, results.classifiers["accuracy"]
-    seeds, rows = list(accuracies), []
+    by_column, rows = results.comparison.sensitivity, []
     for contrast in results.comparison.contrasts:
         if by_column and contrast.family == "declared":
+            data = results.study.variants[contrast.variant].data
+            accuracies = results.classifiers[data]["accuracy"]
+            seeds = list(accuracies)
             rows.append(ByClassifier(seeds[0], accuracies[seeds[0]], contrast, None))
             for column, retests in by_column.items():
                 seed = seeds[int(column.rsplit("_", 1)[1])]
@@ -217,17 +260,25 @@ def sensitivity(results: Results) -> list[ByClassifier]:
     return rows
 
 
-def sizes(results: Results) -> list[dict[str, Any]]:
-    """FID by all images and by half as many, of the floor and, as geometric means over runs, of the first standing."""
-    standing, metrics = results.comparison.standings[0], results.metrics
-    last = metrics[(metrics["epoch"] == standing.epochs) & (metrics["status"] == "finished")]
+def sizes(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """FID by all images and by half as many, of each data set's floor and its first standing's variants.
+
+    Those of variants are geometric means over runs.
+    """
+    return {data: _sizes(results, data) for data in results.comparison.data_sets}
+
+
+def _sizes(results: Results, data: str) -> list[dict[str, Any]]:
+    standing, floor, metrics = results.comparison.standings_on(data)[0], results.floor[data], results.metrics
+    scored = (metrics["data"] == data) & (metrics["epoch"] == standing.epochs)
+    last = metrics[scored & (metrics["status"] == "finished")]
     logs = pd.DataFrame(np.log(last[["fid_last", "fid_half"]].astype(float)))
     means = pd.DataFrame(np.exp(logs.groupby(last["variant"]).mean()))
     columns = ("fid_last", "fid_half")
     rows: dict[object, dict[str, Any]] = {
         name: {column: fids[column] for column in columns} for name, fids in means.iterrows()
     }
-    rows["training images"] = {"fid_last": results.floor["fid"], "fid_half": results.floor["fid_half"]}
+    rows["training images"] = {"fid_last": floor["fid"], "fid_half": floor["fid_half"]}
     return [{"name": name, **rows[name]} for name in ("training images", *standing.ranking) if name in rows]
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import PercentFormatter
 from gan.records.comparison import Contrast
 from gan.reporting import drawing
 from gan.reporting.drawing import BAND, DASHES, INK, MUTED, NAME_WIDTH, PAPER, RULE, palette
-from gan.reporting.results import Results, measured
+from gan.reporting.results import Results, measured, suffix
 
 FEW_ROWS = 8  # up to so many, rows are tall
 LABEL_WIDTH = 44  # characters of a contrast's label on one line
@@ -37,31 +37,40 @@ def draw(results: Results, colours: Mapping[str, str], folder: Path) -> list[str
 
 
 def _of_training(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
-    compared, followed = (
-        {name: colours[name] for name in names} for names in (results.drawn(results.study.compared), results.followed)
-    )
-    snapshots = results.snapshots[results.snapshots["variant"].isin(list(compared))]
-    history = results.history[results.history["variant"].isin(list(followed))]
-    quantiles = [name for name in history.columns if name.startswith("fake_logit_q")]
-    return {
-        "learning": learning(snapshots, compared),
-        "probabilities": probabilities(history, followed),
-        "gradients": gradients(history, followed),
-        "saturation": saturation(history, followed),
-        "losses": losses(history, followed),
-        "logits": logits(history, quantiles, followed),
-    }
+    figures: dict[str, Figure] = {}
+    data_sets = results.study.data_sets
+    quantiles = [name for name in results.history.columns if name.startswith("fake_logit_q")]
+    metrics = results.metrics
+    last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
+    for data in data_sets:
+        names = results.compared_on(data)
+        compared = {name: colours[name] for name in results.drawn(names)}
+        followed = {name: colours[name] for name in results.followed if name in names}
+        if not followed:
+            continue
+        snapshots = results.snapshots[results.snapshots["variant"].isin(list(compared))]
+        history = results.history[results.history["variant"].isin(list(followed))]
+        drawn = {
+            "learning": learning(snapshots, compared),
+            "probabilities": probabilities(history, followed),
+            "gradients": gradients(history, followed),
+            "saturation": saturation(history, followed),
+            "losses": losses(history, followed),
+            "logits": logits(history, quantiles, followed),
+            "digits": digits(last, results.floor[data]["digit_shares"], followed),
+        }
+        figures |= {f"{name}{suffix(data, data_sets)}": figure for name, figure in drawn.items()}
+    return figures
 
 
 def _of_scores(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
-    comparison, metrics, floor = results.comparison, results.metrics, results.floor
-    last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
-    figures = {"digits": digits(last, floor["digit_shares"], {name: colours[name] for name in results.followed})}
+    comparison, metrics, figures = results.comparison, results.metrics, {}
     for standing in comparison.standings:
         ranking = results.drawn(standing.ranking)
         summary = pd.DataFrame([standing.variants[name] for name in ranking]).assign(variant=ranking)
-        scored = metrics[metrics["epoch"] == standing.epochs]
-        figures[f"seeds-{standing.epochs}"] = seeds(scored, summary, floor["fid"], colours)
+        scored = metrics[(metrics["epoch"] == standing.epochs) & (metrics["data"] == standing.data)]
+        name = f"seeds{suffix(standing.data, results.study.data_sets)}-{standing.epochs}"
+        figures[name] = seeds(scored, summary, results.floor[standing.data]["fid"], colours)
     pairs = [each for each in comparison.contrasts if not {each.variant, each.against} & results.omitted]
     if pairs:
         figures["ratios"] = ratios(_ratio_rows(pairs), comparison.margin, colours)

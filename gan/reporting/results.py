@@ -1,5 +1,6 @@
 """All that the report is made from: the study, and what its stages left in `reports/` and `models/`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,8 @@ class Results:
     """A study and its results, of its variants and no others, in their order.
 
     `metrics` has a row per run and scored epoch, with a column `collapsed`. `snapshots` and `history` have a row per
-    run and epoch, with a column `failed`: whether the run diverged, then or later. `training` has a record per variant.
+    run and epoch, with a column `failed`: whether the run diverged, then or later. `training` has a record per variant,
+    `floor` and `classifiers` have one per data set.
     """
 
     study: Study
@@ -43,9 +45,9 @@ class Results:
     audit: dict[str, Any]
     mechanism: Mechanism
     simulation: Simulation
-    floor: dict[str, Any]
+    floor: dict[str, dict[str, Any]]
     benchmark: dict[str, dict[str, Any]]
-    classifiers: dict[str, Any]
+    classifiers: dict[str, dict[str, Any]]
     training: dict[str, Training]
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
@@ -82,7 +84,7 @@ class Results:
             simulation=read(Simulation, existing(reports / "simulation.json")),
             identities=read(list[Identity], existing(reports / "identities.json")),
             **{name: _json(reports / f"{name}.json") for name in records},
-            classifiers=_json(root / "models" / "classifiers.json"),
+            classifiers={name: _json(root / "models" / name / "classifiers.json") for name in study.data_sets},
             training={name: read(Training, existing(reports / "training" / f"{name}.json")) for name in study.variants},
             metrics=metrics.assign(collapsed=collapsed(metrics, comparison.collapse)),
             snapshots=snapshots.merge(failed, how="left"),
@@ -98,11 +100,22 @@ class Results:
 
     @cached_property
     def followed(self) -> list[str]:
-        """The variants whose training is drawn: those of hypotheses and controls, or without any all compared ones."""
-        compared, named = self.study.compared, self.study.compare.named
-        return [name for name in compared if name in named] or self.drawn(compared)
+        """The variants whose training is drawn.
 
-    def drawn(self, variants: tuple[str, ...] | list[str]) -> list[str]:
+        On each data set: those of hypotheses and controls, or without any there all compared ones.
+        """
+        named = self.study.compare.named
+        return [
+            name
+            for data in self.study.data_sets
+            for name in [each for each in self.compared_on(data) if each in named] or self.drawn(self.compared_on(data))
+        ]
+
+    def compared_on(self, data: str) -> list[str]:
+        """The compared variants on one data set."""
+        return [name for name in self.study.compared if self.study.variants[name].data == data]
+
+    def drawn(self, variants: Sequence[str]) -> list[str]:
         """Those of `variants` that figures show."""
         return [name for name in variants if name not in self.omitted]
 
@@ -131,6 +144,11 @@ def last_summaries(comparison: Comparison) -> dict[str, tuple[int, Summary]]:
         for name in standing.ranking:
             summaries.setdefault(name, (standing.epochs, standing.variants[name]))
     return summaries
+
+
+def suffix(data: str, data_sets: Sequence[str]) -> str:
+    """What follows a figure's name if it is one of several: nothing for the first of the data sets."""
+    return "" if data == data_sets[0] else f"-{data}"
 
 
 def measured(contrast: Contrast | Retest) -> Contrast | Retest | Ratio:

@@ -17,7 +17,7 @@ SURVIVED, WITH_COLLAPSED = "of the runs that survived", "collapsed runs included
 
 
 def verdict(comparison: Comparison, claims: Mapping[str, ClaimEntry], late: Mapping[str, int]) -> list[str]:
-    """Up to six sentences: who leads, by how much, which runs failed, hypotheses and controls, claims, other epochs.
+    """Some sentences: who leads, by how much, which runs failed, hypotheses and controls, claims, other standings.
 
     They are about the first standing, without the controls' doubles. `late` has the number of each variant's runs that
     were trained under another preregistration.
@@ -25,8 +25,9 @@ def verdict(comparison: Comparison, claims: Mapping[str, ClaimEntry], late: Mapp
     standing = comparison.standings[0]
     ranking = contenders(standing, comparison)
     summaries = {name: standing.variants[name] for name in ranking}
+    leader = _leader(ranking, summaries, comparison)
     sentences = [
-        _leader(ranking, summaries, comparison),
+        f"On {standing.data}: {leader}" if len(comparison.data_sets) > 1 else leader,
         _size(ranking, summaries, comparison),
         _failures(summaries, f"{percent(1 - comparison.alpha)} interval"),
         _hypotheses(comparison, late),
@@ -184,7 +185,9 @@ def _elsewhere(standing: Standing, comparison: Comparison) -> str:
     if len(ranking) < 2 or not standing.variants[ranking[0]].finished:
         return ""
     doubles = ", the controls' doubles left out" if len(ranking) < len(standing.ranking) else ""
-    return f"After {standing.epochs} epochs {ranking[0]} ranks first of {len(ranking)} variants{doubles}."
+    first = f"{ranking[0]} ranks first of {len(ranking)} variants{doubles}"
+    place = f"On {standing.data}, after" if standing.data != comparison.standings[0].data else "After"
+    return f"{place} {standing.epochs} epochs {first}."
 
 
 def _listed(names: Sequence[str]) -> str:

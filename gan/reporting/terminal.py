@@ -23,7 +23,8 @@ def show(reports: Path) -> None:
         raise StudyError(f"{path} is missing: run `make study` first")
     comparison = read(Comparison, path)
     console = Console()
-    console.print(_ranking(comparison))
+    for data in comparison.data_sets:
+        console.print(_ranking(comparison, data))
     console.print(_verdicts(comparison))
     for untested in comparison.untested:
         console.print(f"{untested.id} not tested: {untested.reason}", markup=False)
@@ -32,11 +33,12 @@ def show(reports: Path) -> None:
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
 
 
-def _ranking(comparison: Comparison) -> Table:
-    """The variants after the most epochs. Where no run survived, the mean of all scored runs is in brackets."""
-    metric, standing = comparison.metric.upper(), comparison.standings[0]
+def _ranking(comparison: Comparison, data: str) -> Table:
+    """A data set's variants after the most epochs. Where no run survived, the mean of all scored is in brackets."""
+    metric, standing = comparison.metric.upper(), comparison.standings_on(data)[0]
     columns = (f"{metric} (lower is better)", "interval", "seeds", "failed")
-    table = Table("variant", *columns, title=f"Ranking after {standing.epochs} epochs")
+    place = f" on {data}" if len(comparison.data_sets) > 1 else ""
+    table = Table("variant", *columns, title=f"Ranking{place} after {standing.epochs} epochs")
     for name in standing.ranking:
         summary = standing.variants[name]
         mean = _number(summary.mean)

@@ -25,11 +25,12 @@ from gan.study.schema import Compare, Hypothesis
 
 
 def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | None = None) -> Comparison:
-    """Test hypotheses and controls, compare every other variant with the reference, rank all.
+    """Test hypotheses and controls, compare every other variant with the reference, rank all of each data set.
 
-    `metrics` has a row per run and scored epoch: `variant`, `seed`, `epoch`, `status` at that epoch (finished or
-    failed), the metric, more scores to average. Each interval has confidence 1 − alpha. What the data leave undefined
-    is None. `preregistration` is the checksum of what was declared beforehand; it is only passed on.
+    `metrics` has a row per run and scored epoch: `variant`, `data` (its data set), `seed`, `epoch`, `status` at that
+    epoch (finished or failed), the metric, more scores to average. Nothing is compared with what is on other data. Each
+    interval has confidence 1 − alpha. What the data leave undefined is None. `preregistration` is the checksum of what
+    was declared beforehand; it is only passed on.
 
     Superiority: sign-flip test on log differences, on their signed ranks where a failure makes one infinite.
     Equivalence: TOST on the pairs that survived; no verdict when one variant failed more often. Exploratory contrasts:
@@ -39,23 +40,35 @@ def compare(metrics: pd.DataFrame, settings: Compare, preregistration: str | Non
         StudyError: an epoch of a run appears twice, has an unknown status or is finished without a metric.
     """
     scores = read_scores(metrics, settings.metric, settings.collapse)
-    last_epochs = {max(epochs) for epochs in scores.values()}
+    by_data = on_each_data_set(metrics, scores, settings.reference)
+    beside_reference = next(iter(by_data.values()), {})
     return Comparison(
         metric=settings.metric,
         alpha=settings.alpha,
         margin=settings.margin,
         collapse=settings.collapse,
         preregistration=preregistration,
-        standings=[standing(epoch, scores, 1 - settings.alpha) for epoch in sorted(last_epochs, reverse=True)],
-        contrasts=[entry(contrast) for contrast in [*decide(scores, settings), *explore(scores, settings)]],
+        standings=[
+            standing(data, epoch, among, 1 - settings.alpha)
+            for data, among in by_data.items()
+            for epoch in sorted({max(epochs) for epochs in among.values()}, reverse=True)
+        ],
+        contrasts=[entry(contrast) for contrast in [*decide(scores, settings), *explore(beside_reference, settings)]],
         untested=untested(scores, settings),
     )
 
 
-def standing(epoch: int, scores: Scores, confidence: float) -> Standing:
-    """All variants that were scored at that epoch, ranked and summed up."""
+def on_each_data_set(metrics: pd.DataFrame, scores: Scores, reference: str) -> dict[str, Scores]:
+    """The scores of the variants on each data set, those beside the reference first."""
+    data = metrics.drop_duplicates("variant").set_index("variant")["data"].to_dict()
+    order = dict.fromkeys(data[name] for name in (reference, *scores) if name in data)
+    return {each: {name: scores[name] for name in scores if data[name] == each} for each in order}
+
+
+def standing(data: str, epoch: int, scores: Scores, confidence: float) -> Standing:
+    """All variants of one data set that were scored at that epoch, ranked and summed up."""
     runs = {name: epochs[epoch] for name, epochs in scores.items() if epoch in epochs}
-    return Standing(epoch, rank(runs), {name: summary(each, confidence) for name, each in runs.items()})
+    return Standing(data, epoch, rank(runs), {name: summary(each, confidence) for name, each in runs.items()})
 
 
 def rank(runs: Mapping[str, Runs]) -> list[str]:
@@ -113,15 +126,23 @@ def untested(scores: Scores, settings: Compare) -> list[Untested]:
 def sensitivity(metrics: pd.DataFrame, settings: Compare) -> dict[str, list[Retest]]:
     """The declared hypotheses decided again by each further classifier's metric, a column `<metric>_classifier_<k>`.
 
-    The same runs failed: `digits` are those that the study's first classifier sees.
+    They score a variant after its last epoch only. So hypotheses that are decided earlier, because their variants'
+    last epochs differ, are left out and leave the family. The same runs failed: `digits` are those that the study's
+    first classifier sees.
     """
-    named = {name for h in settings.hypotheses for name in (h.variant, h.against)}
-    metrics = metrics[metrics["variant"].isin(named)]
+    metrics = metrics[metrics["variant"].isin(settings.declared)]
+    scores = read_scores(metrics, settings.metric, settings.collapse)
+    published = {
+        contrast.hypothesis.id: verdict(contrast)
+        for contrast in run_tests("declared", settings.hypotheses, scores, settings)
+    }
+    last = {name: max(epochs) for name, epochs in scores.items()}
+    again = [h for h in settings.hypotheses if h.id in published and last[h.variant] == last[h.against]]
+    metrics = metrics[metrics["epoch"] == metrics["variant"].map(last)]
 
     def tested(metric: str) -> list[Contrast]:
-        return run_tests("declared", settings.hypotheses, read_scores(metrics, metric, settings.collapse), settings)
+        return run_tests("declared", again, read_scores(metrics, metric, settings.collapse), settings)
 
-    published = {contrast.hypothesis.id: verdict(contrast) for contrast in tested(settings.metric)}
     return {
         column: [
             Retest(

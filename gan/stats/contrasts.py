@@ -199,7 +199,10 @@ def decide(scores: Scores, settings: Compare) -> list[Contrast]:
 
 
 def explore(scores: Scores, settings: Compare) -> list[Contrast]:
-    """Every variant against the reference, except what was declared so and the controls, which repeat a variant."""
+    """Every variant against the reference, except what was declared so and the controls, which repeat a variant.
+
+    `scores` are those on the reference's data set.
+    """
     repeated = {control.variant for control in settings.controls}
     declared = [{h.variant, h.against} for h in (*settings.hypotheses, *settings.controls)]
     hypotheses = [

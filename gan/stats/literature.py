@@ -1,5 +1,7 @@
 """The published table that this study's order of variants is compared with."""
 
+from collections.abc import Sequence
+
 from scipy import stats
 
 from gan.records.comparison import BothFids, Literature, Standing
@@ -19,13 +21,15 @@ Severe collapses were left out of the published means.
 """
 
 
-def compare_with_published(standing: Standing, data: str) -> Literature | None:
-    """The published order beside the standing's ranking, in which failures come last; p is exact and two-sided.
+def compare_with_published(standings: Sequence[Standing]) -> Literature | None:
+    """The published order beside this study's ranking, in which failures come last; p is exact and two-sided.
 
-    None for results on another data set than the published ones.
+    It is that of the last standing on the published data set; None without one.
     """
-    if data != DATA:
+    on_same_data = [standing for standing in standings if standing.data == DATA]
+    if not on_same_data:
         return None
+    standing = on_same_data[-1]
     measured = [name for name in standing.ranking if name in LUCIC]
     published = sorted(measured, key=lambda name: LUCIC[name][0])
     places = [[order.index(name) for name in measured] for order in (measured, published)]

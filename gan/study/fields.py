@@ -122,4 +122,5 @@ Mirror = Annotated[
 ]
 AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+DataSet = Literal["mnist", "fashion_mnist", "digits"]
 Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]

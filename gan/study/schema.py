@@ -1,6 +1,7 @@
 """The sections of params.yaml, their types, bounds and rules."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +22,7 @@ from gan.study.fields import (
     MOST_SECONDS,
     AutoOrCount,
     Betas,
+    DataSet,
     Epochs,
     Fraction,
     Mirror,
@@ -44,15 +46,8 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    name: Literal["mnist", "fashion_mnist", "digits"]
     timeout_seconds: Seconds
     mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], FROM_LIST, Field(min_length=1)]]
-
-    @model_validator(mode="after")
-    def _has_mirrors(self) -> Self:
-        if self.name != "digits" and self.name not in self.mirrors:
-            raise ValueError(f"mirrors has no entry for {self.name}")
-        return self
 
 
 class Classify(_Section):
@@ -61,7 +56,7 @@ class Classify(_Section):
     batch_size: Positive
     lr: PositiveFloat
     shift: Annotated[int, Field(ge=0, le=8)]
-    least_accuracy: dict[Literal["mnist", "fashion_mnist", "digits"], Fraction]
+    least_accuracy: dict[DataSet, Fraction]
 
 
 class Train(_Section):
@@ -88,9 +83,10 @@ OPTIMIZERS = ("adam", "sgd")
 class Variant(_Section):
     """One named configuration, complete: the baseline's values where the variant has none of its own.
 
-    `gan.audit.recipes` knows the objectives and terms, and checks their names.
+    `gan.audit.recipes` knows the objectives, terms and networks, and checks their names.
     """
 
+    data: DataSet
     objective: Name
     adversarial: Annotated[float, Field(ge=0)]
     terms: dict[Name, PositiveFloat]
@@ -100,6 +96,8 @@ class Variant(_Section):
     epochs: Positive
     snapshots: Epochs
     batch_size: Positive
+    discriminator_steps: Positive
+    networks: Name
     latent_dim: Positive
     generator_hidden: Widths
     discriminator_hidden: Widths
@@ -179,10 +177,14 @@ class Compare(_Section):
         return self
 
     @property
+    def declared(self) -> tuple[str, ...]:
+        """The variants of the hypotheses, in their order."""
+        return _variants(self.hypotheses)
+
+    @property
     def named(self) -> tuple[str, ...]:
         """The variants of the hypotheses and controls, in their order."""
-        contrasts = (*self.hypotheses, *self.controls)
-        return tuple(dict.fromkeys(name for contrast in contrasts for name in (contrast.variant, contrast.against)))
+        return _variants((*self.hypotheses, *self.controls))
 
 
 class Simulate(_Section):
@@ -258,24 +260,38 @@ class Study(_Section):
                 raise ValueError(f"{key}: {unknown(name, self.variants)}")
             if key.startswith("compare") and self.variants[name].pinned:
                 raise ValueError(f"{key}: {name} pins a random stream, so its seeds are no independent runs to compare")
+        for family, each in contrasts:
+            first, second = (self.variants[name].data for name in (each.variant, each.against))
+            if first != second:
+                raise ValueError(
+                    f"compare.{family}, {each.id}: {each.variant} is trained on {first} and {each.against} on "
+                    f"{second}: scores on different data can't be compared"
+                )
         return self
 
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:
-        name, evaluate = self.data.name, self.evaluate
-        train, test = COUNTS[name]["train"], COUNTS[name]["test"]
-        # Test images have neighbours among themselves, and so have the training images that the floor scores.
-        for kind, images in (("test", test), ("training", train)):
-            if evaluate.neighbours >= images:
-                most = f"the {images} {kind} images of {name}"
-                raise ValueError(f"evaluate.neighbours: {evaluate.neighbours} must be fewer than {most}")
-        batches = {"classify": self.classify.batch_size}
-        batches |= {f"variants.{key}": variant.batch_size for key, variant in self.variants.items()}
-        for key, size in batches.items():
-            if size > train:
-                raise ValueError(f"{key}.batch_size: {size} is more than the {train} training images of {name}")
-        if name not in self.classify.least_accuracy:
-            raise ValueError(f"classify.least_accuracy has no entry for {name}")
+        neighbours = self.evaluate.neighbours
+        batches = [("classify", name, self.classify.batch_size) for name in self.data_sets]
+        batches += [(f"variants.{key}", variant.data, variant.batch_size) for key, variant in self.variants.items()]
+        for name in self.data_sets:
+            # Test images have neighbours among themselves, and so have the training images that the floor scores.
+            for kind, split in (("test", "test"), ("training", "train")):
+                if neighbours >= (images := COUNTS[name][split]):
+                    most = f"the {images} {kind} images of {name}"
+                    raise ValueError(f"evaluate.neighbours: {neighbours} must be fewer than {most}")
+        for key, name, size in batches:
+            if size > (images := COUNTS[name]["train"]):
+                raise ValueError(f"{key}.batch_size: {size} is more than the {images} training images of {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _data_sets_are_described(self) -> Self:
+        for name in self.data_sets:
+            if name != "digits" and name not in self.data.mirrors:
+                raise ValueError(f"data.mirrors has no entry for {name}")
+            if name not in self.classify.least_accuracy:
+                raise ValueError(f"classify.least_accuracy has no entry for {name}")
         return self
 
     @model_validator(mode="after")
@@ -290,11 +306,12 @@ class Study(_Section):
 
     @model_validator(mode="after")
     def _scores_are_alike(self) -> Self:
-        """Scores after one epoch are means over the same snapshots, or they would not be comparable."""
-        first: dict[int, tuple[str, tuple[int, ...]]] = {}
+        """Scores on one data set after one epoch are means over the same snapshots, or they would not be comparable."""
+        first: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
         for name in self.compared:
-            for epoch, averaged in self.evaluate.scored(self.variants[name]).items():
-                other, others = first.setdefault(epoch, (name, averaged))
+            variant = self.variants[name]
+            for epoch, averaged in self.evaluate.scored(variant).items():
+                other, others = first.setdefault((variant.data, epoch), (name, averaged))
                 if averaged != others:
                     raise ValueError(
                         f"variants.{name}.snapshots: its score after {epoch} epochs is the mean over epochs "
@@ -318,9 +335,28 @@ class Study(_Section):
         return self.variants[name]
 
     @property
+    def data_sets(self) -> tuple[DataSet, ...]:
+        """The data sets that variants use: the reference's, then the others in the variants' order."""
+        reference = self.variants[self.compare.reference]
+        return tuple(dict.fromkeys(variant.data for variant in (reference, *self.variants.values())))
+
+    @property
+    def unused_data_sets(self) -> tuple[str, ...]:
+        """The data sets that no variant uses."""
+        return tuple(name for name in COUNTS if name not in self.data_sets)
+
+    def by_variant(self, sets: Mapping[DataSet, Any]) -> dict[str, Any]:
+        """What each variant has, as the one on its data set."""
+        return {name: sets[variant.data] for name, variant in self.variants.items()}
+
+    @property
     def compared(self) -> tuple[str, ...]:
-        """The variants that are compared with each other: all but those whose seeds share a random stream."""
+        """The variants that are compared, each on its data set: all but those whose seeds share a random stream."""
         return tuple(name for name, variant in self.variants.items() if not variant.pinned)
+
+
+def _variants(hypotheses: Sequence[Hypothesis]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in hypotheses for name in (each.variant, each.against)))
 
 
 def _listed(values: tuple[int, ...]) -> str:

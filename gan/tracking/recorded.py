@@ -76,21 +76,23 @@ def _points(variant: str, keys: dict[int, str], reports: Path) -> tuple[pd.DataF
 
     An evaluation belongs to the run whose key it names: after a new training, the files of the last evaluation remain.
     """
-    tables = [read_table(reports / "history" / f"{variant}.csv")]
+    points = [_melted(read_table(reports / "history" / f"{variant}.csv"))]
     evaluated: set[int] = set()
     if (path := reports / "metrics" / f"{variant}.csv").exists():
         scores = read_table(path)
         scores = scores[scores["key"] == scores["seed"].map(keys)]
         evaluated = set(scores["seed"])
-        labels = ["variant", "status", "failed_epoch", "failure", "key"]
-        finished = scores[scores["status"] == "finished"].drop(columns=labels).set_index(["seed", "epoch"])
-        # A score that the variant doesn't have, such as a reconstruction error, is not a value that went wrong.
-        tables.append(finished.dropna(axis=1, how="all").reset_index())
+        labels = ["variant", "data", "status", "failed_epoch", "failure", "key"]
+        # A score that nobody asked for, such as a reconstruction error without an encoder, did not go wrong.
+        points.append(_melted(scores[scores["status"] == "finished"].drop(columns=labels)).dropna())
     if (path := reports / "snapshots" / f"{variant}.csv").exists():
         snapshots = read_table(path).drop(columns="variant").rename(columns={"fid": "snapshot_fid"})
-        tables.append(snapshots[snapshots["seed"].isin(evaluated)])
-    points = pd.concat([table.melt(["seed", "epoch"], var_name="metric") for table in tables])
-    return points.astype({"epoch": int, "value": float}), evaluated
+        points.append(_melted(snapshots[snapshots["seed"].isin(evaluated)]))
+    return pd.concat(points), evaluated
+
+
+def _melted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.melt(["seed", "epoch"], var_name="metric").astype({"epoch": int, "value": float})
 
 
 def _parameters(settings: dict[str, Any]) -> dict[str, str]:

@@ -40,8 +40,8 @@ def contrast(variant: str, against: str, verdict: str, failed: tuple[int, int] =
 
 def runs(variant: str, **columns: Any) -> pd.DataFrame:
     ordinary = {
-        "variant": variant, "epoch": 10, "status": "finished", "digits": 9, "fid": 400.0, "precision": 0.9,
-        "recall": 0.1, "output_variance": 0.3, "mean_distance": 0.4, "median_distance": 0.4,
+        "variant": variant, "data": "mnist", "epoch": 10, "status": "finished", "digits": 9, "fid": 400.0,
+        "precision": 0.9, "recall": 0.1, "output_variance": 0.3, "mean_distance": 0.4, "median_distance": 0.4,
     }  # fmt: skip
     typical = {**ordinary, **columns}
     return pd.DataFrame([{**typical, "seed": seed, "fid": typical["fid"] * (1 + 0.01 * seed)} for seed in range(8)])
@@ -98,7 +98,7 @@ def evidence() -> Evidence:
                 *(contrast(name, "non_saturating", "supported") for name in ("lsgan", "wgan", "wgan_gp", "hinge")),
             ],
         ),
-        floor={"output_variance": 0.4, "mean_distance": 0.4},
+        floor={"mnist": {"output_variance": 0.4, "mean_distance": 0.4}},
         metrics=pd.concat([
             minimax,
             runs("non_saturating"),
@@ -253,6 +253,13 @@ def test_without_a_bound_no_run_collapses(evidence: Evidence) -> None:
     without = replace(evidence, comparison=replace(evidence.comparison, collapse=0))
     assert not without.runs("minimax")["failed"].any()
     assert verdict(without, "T2") == "refuted"
+
+
+def test_runs_on_other_data_are_no_rivals(evidence: Evidence) -> None:
+    moved = evidence.metrics.assign(data=evidence.metrics["data"].where(evidence.metrics["variant"] != "vae", "digits"))
+    entry = ledger(replace(evidence, metrics=moved, floor={**evidence.floor, "digits": evidence.floor["mnist"]}))["Q4"]
+    assert entry.verdict == "undecided"
+    assert entry.reason == "Not tested: this study has no vae and pixel_mse on the same data."
 
 
 def test_what_a_study_lacks_is_undecided_and_told(evidence: Evidence) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import as_module
+from conftest import as_module, populate
 from torch import nn
 
 from gan.claims import mechanism
@@ -18,22 +18,21 @@ from gan.records.mechanism import GradientFlow, Step
 from gan.seeding import random_generator
 from gan.study.schema import Study, Variant
 from gan.training.loop import train
-from gan.training.population import Population
+from gan.training.population import RunSpec
 
 SEEDS = [3, 5]
 
 
 def generators(variant: Variant, images: torch.Tensor) -> list[dict[str, np.ndarray]]:
-    population = Population(variant, SEEDS, scale(images.flatten(1)))
+    population = populate(variant, SEEDS, images)
     return [population.snapshot(run) for run in range(len(SEEDS))]
 
 
 def measured(variant: Variant, images: torch.Tensor, loss: str) -> dict[tuple[int, int], Step]:
-    scaled = scale(images.flatten(1))
     return {
         (row.seed, row.step): row
         for seed, generator in zip(SEEDS, generators(variant, images), strict=True)
-        for row in fresh_discriminator(variant, seed, 1, generator, scaled, loss)
+        for row in fresh_discriminator(variant, seed, 1, generator, images.flatten(1), loss)
     }
 
 
@@ -50,7 +49,7 @@ def test_the_first_step_is_torchs(variant: Variant, images: torch.Tensor) -> Non
     """The gradient norm that torch's modules have after one step of a new discriminator."""
     scaled = scale(images.flatten(1))
     (state, _), seed = generators(variant, images), SEEDS[0]
-    population = Population(variant, [seed], scaled)
+    population = populate(variant, [seed], images)
     discriminator, generator = as_module(population.discriminator, 0), as_module(population.generator, 0)
     assert all(np.array_equal(part.numpy(), state[f"model.{name}"]) for name, part in generator.state_dict().items())
     settings = variant.discriminator_optimizer
@@ -75,7 +74,7 @@ def test_a_perfect_generator_is_a_toss_up_and_a_poor_one_is_not(variant: Variant
     """Nothing distinguishes one half of the images from the other; an untrained generator is soon recognised."""
     eager = variant.discriminator_optimizer.model_copy(update={"lr": 0.01})
     variant = variant.model_copy(update={"discriminator_optimizer": eager})
-    assert 0.3 < perfect_generator(variant, 0, scale(images.flatten(1))).fake_probability < 0.7
+    assert 0.3 < perfect_generator(variant, 0, images.flatten(1)).fake_probability < 0.7
     rows = measured(variant, images, "non_saturating")
     last = max(step for _, step in rows)
     assert rows[SEEDS[0], last].fake_probability < 0.05
@@ -94,7 +93,7 @@ def test_gradients_flow_as_torch_has_them() -> None:
 
 def test_freezing_saves_the_discriminators_gradient(variant: Variant, images: torch.Tensor) -> None:
     """Three weight matrices and biases of the tutorial's discriminator, four bytes each, and little beside them."""
-    step = frozen_discriminator(variant, 3, scale(images.flatten(1)))
+    step = frozen_discriminator(variant, 3, images.flatten(1))
     assert step.same_weights
     gradient = 4 * (784 * 256 + 256 + 256 * 128 + 128 + 128 + 1)
     saved = step.peak_bytes.not_frozen - step.peak_bytes.frozen
@@ -116,7 +115,7 @@ def test_peak_counts_what_lives_at_a_time() -> None:
 def test_the_record_has_every_seed_and_epoch(study: Study, images: torch.Tensor, tmp_path: Path) -> None:
     variant = study.variants["non_saturating"]
     for seed in SEEDS:
-        (run,) = train(variant, [seed], images, (0.5,), "cpu", lambda done: None)
+        (run,) = train([RunSpec(variant, seed)], images, (0.5,), "cpu", lambda done: None)
         store.save_run(run, tmp_path / "kept" / str(run.seed), {})
     store.export_runs({str(seed): tmp_path / "kept" / str(seed) for seed in SEEDS}, tmp_path / "runs")
     settings = study.mechanism.model_copy(update={"epochs": (1, 2), "seeds": tuple(SEEDS), "steps": 2})

@@ -136,8 +136,8 @@ def test_the_runs_are_served_to_this_machine_alone_unless_told_otherwise(
 def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
     seed = load_study(ROOT / "params.yaml").baseline.seeds[0]
     (tmp_path / "metrics").mkdir()
-    columns = "variant,seed,epoch,status,fid,digits,failed_epoch,failure,key"
-    (tmp_path / "metrics/any.csv").write_text(f"{columns}\nany,{seed},20,finished,400,9,,,1e5\n")
+    columns = "variant,data,seed,epoch,status,fid,digits,failed_epoch,failure,key"
+    (tmp_path / "metrics/any.csv").write_text(f"{columns}\nany,mnist,{seed},20,finished,400,9,,,1e5\n")
     assert refusal(ROOT, "power", str(tmp_path)) == (
         f"error: seed {seed} is the study's own: a pilot's seeds must be others\n"
     )

@@ -155,7 +155,7 @@ def test_a_recipe_that_changes_while_it_is_trained(begun, tmp_path):
     """DVC would take the result for that of the new recipe."""
     study = begun.copy(tmp_path / "project")
     trainer = study.start(*TRAINING)
-    wait_for((study.folder / ".work/locks/train-minimax.json").exists)
+    wait_for((study.folder / ".work/locks/train.json").exists)
     params = study.folder / "params.yaml"
     params.write_text(params.read_text().replace("latent_dim: 8", "latent_dim: 9"))
     printed, _ = trainer.communicate()
@@ -169,11 +169,11 @@ def test_a_recipe_that_changes_while_it_is_trained(begun, tmp_path):
 def test_a_second_trainer(begun, finished, tmp_path, injection, record_property):
     study = begun.copy(tmp_path / "project")
     first = study.start(*TRAINING)
-    wait_for((study.folder / ".work/locks/train-minimax.json").exists)
+    wait_for((study.folder / ".work/locks/train.json").exists)
     second = study.start(*TRAINING)
     refusal, _ = second.communicate()
     assert second.returncode == 1
-    assert refusal.startswith(f"error: train-minimax is taken by process {first.pid} on ")
+    assert refusal.startswith(f"error: train is taken by process {first.pid} on ")
     assert refusal.count("\n") == 1
     printed, _ = first.communicate()
     assert first.returncode == 0, printed

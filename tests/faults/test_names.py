@@ -40,9 +40,10 @@ PLAIN = "cewl"
 
 NAMED = """
 only: [minimax, non_saturating, cewl]
-data: {name: digits}
 classify: {seeds: [0], epochs: 2}
-baseline: {seeds: [0, 1], epochs: 2, snapshots: [1], latent_dim: 8, generator_hidden: [16], discriminator_hidden: [16]}
+baseline:
+  {data: digits, seeds: [0, 1], epochs: 2, snapshots: [1], latent_dim: 8, generator_hidden: [16],
+  discriminator_hidden: [16]}
 simulate: {studies: 4}
 mechanism: {epochs: [1, 2], seeds: [0], steps: 2}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}

@@ -35,6 +35,8 @@ OTHERS = {
     "r3": {"objective": "relativistic", "epochs": 2},
     "short": {"objective": "relativistic", "epochs": 1},
     "same_data": {"pinned": {"order": 0, "latents": 0}},
+    "clothes": {"data": "fashion_mnist"},
+    "clothes_minimax": {"data": "fashion_mnist", "objective": "minimax"},
 }
 STUDIED = (*LEVELS, "twin", "r3", "same_data")
 HYPOTHESES = (
@@ -73,7 +75,7 @@ CLAIMS = {
 }  # fmt: skip
 
 
-def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=()) -> Study:
+def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=(), data="mnist") -> Study:
     """A study of these variants, with those of the hypotheses and controls that it has the variants of."""
     reference = "non_saturating" if "non_saturating" in variants else next(iter(variants))
 
@@ -86,7 +88,10 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
 
     return Study.model_validate({
         **PARAMS,
-        "baseline": {**PARAMS["baseline"], "seeds": list(range(seeds)), "epochs": epochs, "snapshots": [1, 2, 5, 10]},
+        "baseline": {
+            **PARAMS["baseline"], "data": data, "seeds": list(range(seeds)), "epochs": epochs,
+            "snapshots": [1, 2, 5, 10],
+        },
         "variants": {
             name: {"objective": name} if name in LEVELS else OTHERS.get(name, {"real_label": 0.9}) for name in variants
         },
@@ -117,7 +122,7 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
             # Part of a run's luck is its seed's, whatever the variant: pairing takes it out.
             luck = np.exp(np.random.default_rng(1000 + seed).normal(0, 0.05) + random.normal(0, 0.02))
             fid = levels.get(name, 8.0) * luck
-            run = {"variant": name, "seed": seed, "key": f"{seed:032x}"}
+            run = {"variant": name, "data": variant.data, "seed": seed, "key": f"{seed:032x}"}
             history += [{"seed": seed, "epoch": epoch, **losses(random)} for epoch in range(1, last + 1)]
             fids = {epoch: fid * (variant.epochs / epoch) ** 0.9 for epoch in variant.checkpoints}
             snapshots += [
@@ -169,21 +174,22 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
         [PerfectGenerator(0, 0.5)], GradientFlow(True, True, False, False, True),
         FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
     ))  # fmt: skip
-    put(root / "reports/floor.json", {
+    put(root / "reports/floor.json", {data: {
         **scores_at(0.31, 10, np.random.default_rng(0)), "kid": -0.00001, "images": 10000,
         "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
-    })  # fmt: skip
+    } for data in study.data_sets})  # fmt: skip
     median = {"median": 6.125, "low": 5.875, "high": 6.25}
     put(root / "reports/benchmark.json", {"Synthetic CPU, 2 cores": {
         "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2},
         **{name: {"seconds_per_run_epoch": median, "peak_mib": 512.0} for name in ("tutorial", "engine", "floor")},
         "ratio_to_tutorial": median, "ratio_to_floor": median, "mib_per_run": 12.25,
     }})  # fmt: skip
-    put(root / "models/classifiers.json", {
-        "accuracy": {"0": 0.9917, "1": 0.9903}, "parameters": {"seeds": [0, 1], "epochs": 5},
-        "data": {"name": "mnist", "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
-        "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
-    })  # fmt: skip
+    for data in study.data_sets:
+        put(root / f"models/{data}/classifiers.json", {
+            "accuracy": {"0": 0.9917, "1": 0.9903}, "parameters": {"seeds": [0, 1], "epochs": 5},
+            "data": {"name": data, "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
+            "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
+        })  # fmt: skip
 
 
 def losses(random: np.random.Generator) -> dict[str, float]:

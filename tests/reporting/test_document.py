@@ -25,6 +25,7 @@ from reporting.building import (
 
 import stages.report
 from gan import formatting
+from gan.files import read_json
 from gan.records.comparison import Comparison
 from gan.records.reading import read
 from gan.reporting import drawing, results, sentences
@@ -213,10 +214,9 @@ def test_scores_of_fewer_snapshots_than_declared_are_told(tmp_path):
 
 
 def test_mnist_is_named_only_where_it_is_the_data_set(tmp_path):
-    study = make_study()
-    study = study.model_copy(update={"data": study.data.model_copy(update={"name": "fashion_mnist"})})
+    study = make_study(data="fashion_mnist")
     write_inputs(tmp_path, study)
-    change(tmp_path / "models/classifiers.json", data={"name": "fashion_mnist", "files": {}, "train": 1, "test": 1})
+    assert not (tmp_path / "models/mnist").exists()
     for text in texts(*render(tmp_path, study)):
         assert "MNIST" not in text
         assert "Here each stands for a kind of clothes." in text
@@ -338,3 +338,54 @@ def test_speed_is_shown_and_an_unmeasured_gpu_is_named(tmp_path):
     (cpu,) = json.loads(path.read_text()).values()
     change(path, **{"A GPU": {**cpu, "hardware": {"device": "cuda", "name": "A GPU", "cores": 16}}})
     assert not any("not yet measured" in text for text in texts(*render(tmp_path, study)))
+
+
+def test_each_data_set_has_its_own_ranking_figures_and_tables(tmp_path):
+    study = make_study((*LEVELS, "clothes", "clothes_minimax"), seeds=4)
+    write_inputs(tmp_path, study)
+    change(tmp_path / "reports/floor.json", fashion_mnist={
+        **read_json(tmp_path / "reports/floor.json", "mnist"), "fid": 0.77,
+    })  # fmt: skip
+    html, markdown = render(tmp_path, study, drawn=True)
+    for text in texts(html, markdown):
+        for part in (
+            "On mnist: non_saturating ranks first", "On fashion_mnist, after 3 epochs clothes",
+            "and 20 runs on mnist and", "On fashion_mnist each stands for a kind of clothes.",
+            "Scores on different data sets can't be compared",
+        ):  # fmt: skip
+            assert part in text
+    rankings = re.split(r"### On \S+, after \d epochs\n", markdown.replace("\\", "").split("## Contrasts")[0])[1:]
+    shown = [[row.split("|")[1].strip() for row in each.splitlines() if row.startswith("| ")][1:] for each in rankings]
+    assert [set(rows[:-1]) for rows in shown] == [set(LEVELS), {"clothes", "clothes_minimax"}]
+    assert "0.31" in rankings[0]
+    assert "0.77" not in rankings[0]
+    assert "0.77" in rankings[1]
+    assert "clothes /" not in markdown
+    for name in ("learning", "digits", "seeds"):
+        assert f"figures/{name}-fashion_mnist" in markdown
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+def test_an_entry_without_what_is_measured_today_has_dashes(tmp_path):
+    study = make_study()
+    write_inputs(tmp_path, study)
+    path = tmp_path / "reports/benchmark.json"
+    (old,) = json.loads(path.read_text()).values()
+    new = {
+        **old,
+        "engine": {**old["engine"], "path": "onednn"},
+        "peer": old["engine"],
+        "ratio_to_peer": old["ratio_to_floor"],
+    }
+    alone = {name: value for name, value in old.items() if name not in ("tutorial", "ratio_to_tutorial")}
+    change(path, **{"Another CPU": new, "Another CPU, hinge": alone})
+    html, markdown = render(tmp_path, study)
+    rows = [line.split(" | ") for line in markdown.split("## Speed")[1].splitlines() if line.startswith("|")]
+    assert rows[0][1:7] == ["products", "tutorial", "peer", "engine", "floor", "tutorial / engine"]
+    ratios = ["6.1 (5.9 – 6.2)", "6.12 (5.88 – 6.25)"]
+    assert rows[2][:8] == ["| Synthetic CPU, 2 cores", "–", "6.12 s", "–", "6.12 s", "6.12 s", ratios[0], "–"]
+    assert rows[3][:8] == ["| Another CPU", "onednn", "6.12 s", "6.12 s", "6.12 s", "6.12 s", *ratios]
+    assert rows[4][:8] == ["| Another CPU, hinge", "–", "–", "–", "6.12 s", "6.12 s", "–", "–"]
+    assert {len(row) for row in rows[2:]} == {len(rows[0])}
+    assert "<th>Another CPU</th><td>onednn</td>" in html

@@ -14,7 +14,8 @@ MARKUP = " <img src=x onerror=y> [zz](zz) `zz` *zz* |zz $zz$ ~~zz~~"
 
 def test_names_and_texts_are_text_and_never_markup(tmp_path):
     study, name = make_study(["cewl"], seeds=1, epochs=1), "<i>a|b_](x) $\\frac{"
-    study = study.model_copy(update={"variants": {name: study.variants["cewl"]}})
+    compare = study.compare.model_copy(update={"reference": name})
+    study = study.model_copy(update={"variants": {name: study.variants["cewl"]}, "compare": compare})
     write_inputs(tmp_path, study, {(name, 0): (1, "<img src=http://x>")})
     html, markdown = render(tmp_path, study, drawn=True)
     assert "i" not in Page(html).tags

@@ -11,7 +11,7 @@ from gan.records.comparison import Ratio, Retest
 from gan.reporting.results import Results, measured
 
 FILES = (
-    "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
+    "reports/comparison.json", "reports/floor.json", "models/mnist/classifiers.json", "reports/history/cewl.csv",
     "reports/metrics/cewl.csv", "reports/snapshots/cewl.csv", "reports/training/cewl.json",
     "reports/samples/cewl.png", "reports/audit.json", "reports/simulation.json", "reports/claims.json",
     "reports/mechanism.json", "reports/benchmark.json",

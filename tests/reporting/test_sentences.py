@@ -17,7 +17,8 @@ from gan.study.schema import Study
 def compare(study: Study, levels=LEVELS, failed=(), collapsed=()) -> Comparison:
     """The comparison of a study whose variants have these FIDs, give or take the luck of the seed."""
     rows = [
-        {"variant": name, "seed": seed, "epoch": epoch, "status": "failed" if (name, seed) in failed else "finished",
+        {"variant": name, "data": variant.data, "seed": seed, "epoch": epoch,
+         "status": "failed" if (name, seed) in failed else "finished",
          "fid": levels.get(name, 8.0) * (1 + 0.02 * ((seed * 7 + len(name)) % 5 - 2)),
          "digits": 1 if (name, seed) in collapsed else 10}
         for name, variant in study.variants.items() for seed in variant.seeds

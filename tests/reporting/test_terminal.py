@@ -30,8 +30,9 @@ def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     comparison = Comparison(
         metric="fid", alpha=0.05, margin=1.1, collapse=2, preregistration=None,
         standings=[
-            Standing(20, ["winner", "lost"], {"winner": summary, "lost": lost}),
-            Standing(10, ["other"], {"other": summary}),
+            Standing("mnist", 20, ["winner", "lost"], {"winner": summary, "lost": lost}),
+            Standing("mnist", 10, ["other"], {"other": summary}),
+            Standing("digits", 20, ["elsewhere"], {"elsewhere": summary}),
         ],
         contrasts=[contrast, control, explored],
         untested=[Untested("H2", "declared", "no data for gone")],
@@ -47,6 +48,7 @@ def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     for part in ("other", "Seen by chance", "long."):
         assert part not in printed
     for part in (
+        "Ranking on mnist after", "Ranking on digits after", "elsewhere",
         "winner", "12.3", "10 – 1097", "20 epochs", "(2346 with", "refuted", "equivalent",
         "undecided │ The [b]claim[/b] is", "It is [not].", "H2 not tested: no data for gone", "report.html",
     ):  # fmt: skip

@@ -57,6 +57,7 @@ def table(
     return pd.DataFrame(
         {
             "variant": variant,
+            "data": "mnist",
             "seed": range(first_seed, first_seed + len(fid)),
             "epoch": epoch,
             "status": ["failed" if lost else "finished" for lost in diverged],

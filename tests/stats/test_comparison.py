@@ -181,6 +181,16 @@ def test_the_same_verdicts_by_another_classifiers_metric_agree() -> None:
     assert sensitivity(metrics, rule) == {}
 
 
+def test_another_classifier_is_asked_for_the_last_epoch_of_declared_variants_only() -> None:
+    metrics, rule = study_table(), rules(FAMILY, "non_saturating")
+    others = pd.concat([table("explored", planted(1, 0.1)[0]), metrics.assign(epoch=10)])
+    by_others = pd.concat([others, metrics.assign(fid_classifier_1=metrics["fid"])])
+    (again,) = sensitivity(by_others, rule).values()
+    assert [(each.id, each.agree) for each in again] == [("H1", True), ("H2", True), ("H3", True)]
+    with pytest.raises(StudyError, match="finished, but a metric is missing"):
+        sensitivity(metrics.assign(fid_classifier_1=math.nan), rule)
+
+
 def test_another_classifier_changes_no_failure() -> None:
     variant, against = planted(0.8, 0.1)
     metrics = pd.concat([table("a", variant), table("b", against, collapsed=range(SEEDS))])
@@ -212,10 +222,26 @@ def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(
     assert comparison["literature"]["epochs"] == 10
     assert {row["variant"] for row in comparison["spread"]} == {"non_saturating", "same_weights", "same_data"}
     assert [each["epochs"] for each in comparison["standings"]] == [20, 10]
-    assert [each["id"] for each in comparison["sensitivity"]["fid_classifier_1"]] == ["H1", "H2", "H3"]
+    # The others are decided before the last epoch of one of their variants.
+    assert [each["id"] for each in comparison["sensitivity"]["fid_classifier_1"]] == ["H2"]
     scores = read_json(root / "reports/metrics.json")
     assert set(scores) == set(study.compared)
     for place, name in enumerate(study.variants):
         if name in study.compared:
             fid = (place + 1) * last[name] * 6 ** (1 / 3)
             assert scores[name] == {"fid": pytest.approx(fid), "n": 3, "failed": 0}
+
+
+def test_a_data_set_has_a_ranking_of_its_own_and_no_contrast_with_another() -> None:
+    clothes = [table("c", [9.0, 9.5]).assign(data="fashion_mnist"), table("d", [7.0, 7.5]).assign(data="fashion_mnist")]
+    alone = [table("a", [3.0, 2.5, 2.0]), table("b", [1.0, 1.5, 1.2]), table("e", [2.0, 2.5], epoch=8)]
+    both = compared([*clothes, *alone])
+    assert [(each["data"], each["epochs"], each["ranking"]) for each in both["standings"]] == [
+        ("mnist", 20, ["b", "a"]),
+        ("mnist", 8, ["e"]),
+        ("fashion_mnist", 20, ["d", "c"]),
+    ]
+    assert [(each["variant"], each["against"]) for each in both["contrasts"]] == [("a", "b")]
+    assert both["contrasts"] == compared(alone)["contrasts"]
+    declared = compared([*clothes, *alone], [hypothesis("H", "superiority", "d", "c")])["contrasts"]
+    assert [each["id"] for each in declared] == ["H", "E: a vs b"]

@@ -87,6 +87,7 @@ def test_what_is_simulated_is_what_is_published(study: Study) -> None:
         pd.DataFrame(
             {
                 "variant": name,
+                "data": "mnist",
                 "seed": epochs[1].seeds,
                 "epoch": 1,
                 "status": "finished",

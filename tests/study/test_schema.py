@@ -81,7 +81,9 @@ def test_scores_average_the_last_snapshots(study: Study) -> None:
         ("compare.alpha", 0.5, "compare.alpha: Input should be less than 0.5"),
         ("compare.margin", 0.9, "compare.margin"),
         ("compare.hypotheses", [{"id": "H1", "kind": "superior"}], "compare.hypotheses.0.kind"),
-        ("data.name", "cifar", "data.name"),
+        ("data.name", "mnist", "data.name: unknown key"),
+        ("baseline.data", "cifar", "baseline.data"),
+        ("variants.minimax", {"data": "cifar"}, "variants.minimax.data"),
         ("data.mirrors.mnist", [], "data.mirrors.mnist"),
         ("compute.device", "tpu", "compute.device"),
         ("variants.cewl", {"terms": {"r1": 0.0}}, "variants.cewl.terms.r1: Input should be greater than 0"),
@@ -181,3 +183,57 @@ def test_a_name_without_its_quotes_is_told_so(raw_params: dict[str, Any], write_
     raw_params["variants"][name] = {"objective": "hinge"}
     with pytest.raises(StudyError, match=r"variants.*: must be text: .* in quotes"):
         load_study(write_params(raw_params))
+
+
+CLOTHES = {"data": "fashion_mnist"}
+
+
+def test_each_variant_has_its_data_set(raw_params: dict[str, Any], write_params: Write) -> None:
+    raw_params["variants"] |= {"clothes": CLOTHES, "digits": {"data": "digits"}}
+    study = load_study(write_params(raw_params))
+    assert study.variants["clothes"].data == "fashion_mnist"
+    assert study.data_sets == ("mnist", "fashion_mnist", "digits")
+    assert study.unused_data_sets == ()
+    assert study.by_variant({"mnist": 1, "fashion_mnist": 2, "digits": 3})["digits"] == 3
+    raw_params["compare"]["reference"] = "clothes"
+    assert load_study(write_params(raw_params)).data_sets[0] == "fashion_mnist"
+
+
+@pytest.mark.parametrize("family", ["hypotheses", "controls"])
+def test_two_data_sets_are_not_compared(raw_params: dict[str, Any], write_params: Write, family: str) -> None:
+    raw_params["variants"] |= {"clothes": CLOTHES, "more": CLOTHES}
+    raw_params["compare"] |= {"hypotheses": [], "controls": []}
+    raw_params["compare"][family] = [contrast(kind="equivalence", variant="clothes", against="more")]
+    load_study(write_params(raw_params))
+    raw_params["compare"][family] = [contrast(kind="equivalence", variant="clothes", against="cewl")]
+    told = f"compare.{family}, H1: clothes is trained on fashion_mnist and cewl on mnist: scores on different data"
+    with pytest.raises(StudyError, match=told):
+        load_study(write_params(raw_params))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("variants.small", {"data": "digits", "batch_size": 1298}, "variants.small.batch_size: 1298 .* of digits"),
+        ("classify.batch_size", 1298, "classify.batch_size: 1298 is more than the 1297 training images of digits"),
+        ("evaluate", {"images": 600, "neighbours": 500}, "evaluate.neighbours: 500 .* 500 test images of digits"),
+        ("classify.least_accuracy", {"mnist": 0.9}, "classify.least_accuracy has no entry for digits"),
+        ("variants.clothes", CLOTHES, "data.mirrors has no entry for fashion_mnist"),
+    ],
+)
+def test_every_data_set_in_use_must_suffice(
+    raw_params: dict[str, Any], write_params: Write, key: str, value: Any, told: str
+) -> None:
+    raw_params["variants"]["small"] = {"data": "digits"}
+    del raw_params["data"]["mirrors"]["fashion_mnist"]
+    load_study(write_params(raw_params))
+    if isinstance(value, dict) and key == "evaluate":
+        value = raw_params["evaluate"] | value
+    put(raw_params, key, value)
+    with pytest.raises(StudyError, match=told):
+        load_study(write_params(raw_params))
+
+
+def test_only_scores_on_the_same_data_must_be_alike(raw_params: dict[str, Any], write_params: Write) -> None:
+    raw_params["variants"]["clothes"] = CLOTHES | {"snapshots": []}
+    load_study(write_params(raw_params))

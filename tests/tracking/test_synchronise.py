@@ -86,6 +86,7 @@ def evaluate(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, f
     rows = [
         {
             "variant": variant,
+            "data": "mnist",
             "seed": seed,
             "epoch": EPOCHS,
             "status": "failed" if seed == failed else "finished",
@@ -199,6 +200,20 @@ def test_failed_run_is_shown_with_its_cause_and_its_finite_values(embedded):
     assert run["tags"]["non_finite"] == "discriminator_loss, generator_loss"
     assert run["metrics"].keys() == {"discriminator_loss", "generator_loss", "snapshot_fid"}
     assert run["metrics"]["generator_loss"] == [(1, 1 / 3)]
+
+
+def test_a_score_that_only_some_epochs_have_did_not_go_wrong(tmp_path):
+    train(tmp_path, "cewl", [0])
+    evaluate(tmp_path, "cewl", [0])
+    path = tmp_path / "reports/metrics/cewl.csv"
+    last = pd.read_csv(path, dtype={"key": str}, encoding="utf-8").assign(fid_classifier_1=7.5, fid_half=np.inf)
+    save(
+        tmp_path, "metrics/cewl.csv", pd.concat([last.assign(epoch=1, fid_classifier_1=None), last]).to_csv(index=False)
+    )
+
+    (run,) = recorded_runs("cewl", [0], tmp_path / "reports")
+    assert [(value, epoch) for name, value, epoch in run.metrics if name == "fid_classifier_1"] == [(7.5, EPOCHS)]
+    assert run.tags["non_finite"] == "fid_half"
 
 
 def test_second_synchronisation_changes_nothing(embedded):
