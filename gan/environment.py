@@ -30,7 +30,8 @@ _UNWANTED = re.compile(
             # Styles of figures.
             "MATPLOTLIBRC|MPLBACKEND",
             # Threads, the cores that they are tied to, and kernels with other bits. Each worker has one thread.
-            "(OMP|GOMP|KMP|MKL|BLIS|OPENBLAS|NUMEXPR|VECLIB|DNNL|ONEDNN|ATEN)_.*|NVIDIA_TF32_OVERRIDE",
+            "(OMP|GOMP|KMP|MKL|BLIS|OPENBLAS|NUMEXPR|VECLIB|DNNL|ONEDNN|ATEN)_.*|NUMBA_(?!CACHE_DIR$).*",
+            "NVIDIA_TF32_OVERRIDE|TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
             # Another repository, as in a git hook; another make, another pytest.
             "GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|NAMESPACE|PREFIX)",
             "MAKE(FLAGS|LEVEL|FILES|OVERRIDES)|MFLAGS|GNUMAKEFLAGS|(PYTEST|RUFF)_.*|MYPYPATH",

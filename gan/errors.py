@@ -15,8 +15,8 @@ _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space, then run it again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable, or work in a copy of your own"),
 }
-# Torch says so in a RuntimeError, the first on a CPU, the second on a GPU.
-_FULL_MEMORY = ("can't allocate memory", "out of memory")
+# Torch says so in a RuntimeError: on a CPU, on a GPU, and where cuBLAS has no room to start.
+_FULL_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 class StudyError(ValueError):

@@ -110,13 +110,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def room_checksum(room: str) -> str:
-    """SHA-256, in hex, of the code that decides a room's numbers, as it is on disk now.
+def room_checksum(*rooms: str) -> str:
+    """SHA-256, in hex, of the code that decides the rooms' numbers, as it is on disk now.
 
     A room is a subpackage of `gan`. Its checksum is that of its files and of the ground that all rooms compute on.
     """
     package, digest = Path(__file__).parent, hashlib.sha256()
-    for path in (*sorted((package / room).glob("*.py")), package / "images.py", package / "seeding.py"):
+    files = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
+    for path in (*files, package / "images.py", package / "seeding.py"):
         digest.update(f"{path.name} {sha256(path)}\n".encode())
     return digest.hexdigest()
 

@@ -1,10 +1,11 @@
 """Names, numbers and lists in words, the same everywhere."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
+LARGE = 999.5  # rounded to three digits, numbers from here on would be written with an exponent
 MISSING = "–"
 PERCENT = "\N{NO-BREAK SPACE}%"
 
@@ -83,7 +84,14 @@ def p_relation(p: float) -> str:
 
 def three_digits(value: float) -> str:
     """Three significant digits, and all those before the decimal point."""
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{value:.3g}" if value < LARGE else f"{value:.0f}"
+
+
+def score(value: float | None) -> str:
+    """A score as people read it, with three significant digits; a dash for a missing one."""
+    if value is None or math.isnan(value):
+        return MISSING
+    return (f"{value + 0.0:#.3g}".removesuffix(".") if abs(value) < LARGE else f"{value:.0f}").replace("-", "−")
 
 
 def duration(seconds: float) -> str:
@@ -103,3 +111,11 @@ def misfit(error: float, measure: str = "relative error") -> str:
     if measure == "share of logits":
         return f"{share(error)} of logits"
     return f"{error:.0e}".replace("-", "−") if 0 < error < 0.1 else f"{error:.1g}"
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `section.key: value`."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -1,7 +1,8 @@
-"""How much of this machine is this process's: cores, by affinity and a container's quota, and memory.
+"""What this machine is, and how much of it is this process's: cores, by affinity and a container's quota, and memory.
 
-It is imported before any library that ties a process to a core. Linux limits groups of processes (control groups) in
-two versions: https://docs.kernel.org/admin-guide/cgroup-v1/ and https://docs.kernel.org/admin-guide/cgroup-v2.html.
+It is imported before any library that ties a process to a core or looks at the processor. Linux limits groups of
+processes (control groups) in two versions: https://docs.kernel.org/admin-guide/cgroup-v1/ and
+https://docs.kernel.org/admin-guide/cgroup-v2.html.
 """
 
 import math
@@ -14,7 +15,11 @@ from pathlib import Path
 AFFINITY = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 """The cores that this process was started on; None where the system has no such thing."""
 
+# oneDNN may not use instructions for bfloat16: gan.training.arithmetic then gets float32 products from it.
+os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE"
+
 _PROC = Path("/proc/self")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def cores(proc: Path = _PROC) -> int:
@@ -24,6 +29,15 @@ def cores(proc: Path = _PROC) -> int:
     """
     count = len(AFFINITY) if AFFINITY else os.cpu_count() or 1
     return min([count, *(max(1, math.ceil(share)) for share in _shares(proc))])
+
+
+def processor(cpuinfo: Path = _CPUINFO) -> dict[str, str]:
+    """What Linux says of the first processor: `vendor_id`, `cpu family`, `model name`, `flags` and more, if it does."""
+    known: dict[str, str] = {}
+    for line in _lines(cpuinfo):
+        name, _, value = line.partition(":")
+        known.setdefault(name.strip(), value.strip())
+    return known
 
 
 def restore_affinity(cores: frozenset[int] | None) -> None:

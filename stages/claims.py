@@ -23,6 +23,7 @@ def main() -> None:
         floor=read_json(reports / "floor.json"),
         metrics=read_tables(reports / "metrics", study.variants),
         history=read_tables(reports / "history", study.variants),
+        snapshots=read_tables(reports / "snapshots", study.variants),
     )
     write_json(reports / "identities.json", list(evidence.identities.values()))
     write_json(reports / "claims.json", ledger(evidence))

@@ -18,14 +18,16 @@ def main() -> None:
     settings = study.compare
     metrics = read_tables(reports / "metrics", study.variants)
     compared = metrics[metrics["variant"].isin(study.compared)]
-    pinned = {name: variant.pinned for name, variant in study.variants.items() if variant.pinned}
+    data = study.variants[settings.reference].data
+    beside_reference = {name: variant for name, variant in study.variants.items() if variant.data == data}
+    pinned = {name: variant.pinned for name, variant in beside_reference.items() if variant.pinned}
     variation = sources_of_variation(metrics, settings.reference, pinned, 1 - settings.alpha)
     comparison = compare(compared, settings, preregistration.checksum(study))
     comparison = replace(
         comparison,
         sensitivity=sensitivity(compared, settings),
         spread=variation,
-        literature=compare_with_published(comparison.standings[-1], study.data.name),
+        literature=compare_with_published(comparison.standings),
     )
     write_json(reports / "comparison.json", comparison)
     write_json(reports / "metrics.json", last_scores(comparison))

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from gan import errors
-from gan.claims.mechanism import measure
 from gan.compute.executors import local_executor
 from gan.files import write_json
 from gan.images import load
+from gan.mechanism.measuring import measure
 from gan.study.loading import load_study
 
 
 def main() -> None:
     study = load_study()
-    settings = study.mechanism
-    images, _ = load(Path("data"), "train")
-    recipe, folder = study.variant(settings.variant), Path("runs") / settings.variant
-    write_json(Path("reports/mechanism.json"), measure(recipe, settings, folder, images, local_executor(study.compute)))
+    name = study.mechanism.variant
+    images, _ = load(Path("data") / study.variant(name).data, "train")
+    measured = measure(study, Path("runs") / name, images, local_executor(study.compute, most_gpus=1))
+    write_json(Path("reports/mechanism.json"), measured)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Show the runs that the files record in MLflow; without names, the whole study's.
+"""Show the runs that the files record in MLflow; without names, all of the study's, the trials included.
 
 The files are the record: when MLflow fails or hangs, this warns and succeeds, unless it is asked to be strict.
 """

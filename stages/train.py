@@ -7,16 +7,17 @@ from gan import errors
 from gan.audit.recipes import check_study
 from gan.compute import guards
 from gan.compute.store import common, export_runs, history_table
-from gan.compute.trainer import code_checksum, train_variant
+from gan.compute.trainer import STORE, TrainingImages, code_checksum, train_runs
 from gan.files import write, write_json
-from gan.images import checksum, load
 from gan.study import preregistration
 from gan.study.loading import load_study
-from gan.study.schema import Study, Variant
+from gan.study.recipe import Variant
+from gan.study.schema import Study
+from gan.training.population import RunSpec
 
 
 def main(variant: str) -> None:
-    with guards.unchanged(lambda: _rules(variant)), guards.alone(f"train-{variant}"):
+    with guards.unchanged(lambda: _rules(variant)), guards.alone("train"):
         study = load_study()
         _train(study, variant, study.variant(variant))
 
@@ -28,19 +29,18 @@ def _rules(variant: str) -> object:
 
 def _train(study: Study, variant: str, recipe: Variant) -> None:
     check_study(study)
-    started, data = time.perf_counter(), Path("data")
-    trained_on = checksum(data, "train")
-    images, _ = load(data, "train")
-    quantiles, store = study.train.quantiles, Path(".work/runs")
+    started = time.perf_counter()
+    sets = TrainingImages.load([recipe.data])
+    specs = [RunSpec(recipe, seed) for seed in recipe.seeds]
     declared = preregistration.checksum(study)
-    trained = train_variant(f"train {variant}", recipe, images, trained_on, quantiles, study.compute, store, declared)
+    trained = train_runs(f"train {variant}", specs, sets, study.train.quantiles, study.compute, STORE, declared)
     records = export_runs(trained.kept, Path("runs") / variant)
     write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
     shown = ("seed", "key", "status", "failure", "seconds", "preregistration")
     record = {
         "variant": variant,
         "parameters": recipe.model_dump(mode="json"),
-        "checksums": {"code": code_checksum(), "data": trained_on},
+        "checksums": {"code": code_checksum(), "data": sets[recipe.data].checksum},
         "hardware": {**common(of["hardware"] for of in records), "workers": trained.workers},
         "versions": common(of["versions"] for of in records),
         "seconds": time.perf_counter() - started,

@@ -7,10 +7,9 @@ import shutil
 import signal
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,14 @@ from gan.commands.dvc import DVC
 from gan.commands.presets import apply, prepare
 from gan.data.datasets import UNPACKED
 from gan.environment import own
+from gan.networks.architecture import Network
+from gan.networks.convolutions import ConvolutionalDiscriminator, ConvolutionalGenerator
+from gan.networks.perceptrons import Perceptron
 from gan.study.loading import load_study, read_yaml
-from gan.study.schema import Study, Variant
+from gan.study.recipe import Variant
+from gan.study.schema import Study
 from gan.training.loop import Run
-from gan.training.networks import Perceptrons
+from gan.training.population import Population, RunSpec
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -47,8 +50,13 @@ SMALL = {
         "vae": {"encoder_hidden": [12, 10]},
         "vae_gan": {"encoder_hidden": [12, 10]},
     },
-    "evaluate": {"images": 200, "grid_columns": 4, "grid_seeds": 2},
+    "evaluate": {"images": 200, "scores": {2: [1, 2]}, "grid_columns": 4, "grid_seeds": 2},
+    "toys": {"ring": {"seeds": [0, 1], "hidden": [8], "steps": [3, 6], "samples": 50}},
+    "specifications": {"epochs": [2]},
+    "ladder": {"seeds": [0, 1], "epochs": 1},
+    "search": {"points": 4, "epochs": 1, "chosen": 1, "chosen_seeds": [0, 1], "final_seeds": [2, 3], "final_epochs": 1},
     "mechanism": {"epochs": [1], "seeds": [0], "steps": 2},
+    "memory": {"seeds": [0], "epochs": 1, "beta2": [0.9], "eps": [1e-8], "windows": 3, "compared": [1, 4]},
     "compute": {"device": "cpu", "workers": 2},
 }
 
@@ -115,29 +123,63 @@ def same(first: Run, second: Run) -> bool:
     )
 
 
-def as_module(network: Perceptrons, run: int) -> nn.Sequential:
+def populate(variant: Variant, seeds: Sequence[int], images: torch.Tensor, dtype=torch.float32) -> Population:
+    """A population of one variant's seeds on bytes `[image, height, width]`."""
+    return Population([RunSpec(variant, seed) for seed in seeds], images.flatten(1), dtype)
+
+
+def as_module(network: Network, run: int) -> nn.Sequential:
     """One run's network in torch's own layers, loaded from the state that is saved for users."""
     architecture = network.architecture
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(architecture.widths):
-        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
-    layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
+    shapes = [layer.weight for layer in architecture.layers]
+    layers: list[nn.Module]
+    if isinstance(architecture, ConvolutionalGenerator):
+        (small, latents), (first, second, *_), _ = shapes
+        side = architecture.side
+        layers = [nn.Linear(latents, small), nn.ReLU(), nn.Unflatten(1, (first, side, side))]
+        layers += [nn.ConvTranspose2d(first, second, 4, 2, 1), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(second, 1, 4, 2, 1), nn.Tanh(), nn.Flatten()]
+    elif isinstance(architecture, ConvolutionalDiscriminator):
+        (first, *_), (second, *_), (outputs, flat) = shapes
+        activation = nn.LeakyReLU(architecture.negative_slope)
+        layers = [nn.Unflatten(1, (1, architecture.side, architecture.side)), nn.Conv2d(1, first, 4, 2, 1), activation]
+        layers += [nn.Conv2d(first, second, 4, 2, 1), activation, nn.Flatten(), nn.Linear(flat, outputs)]
+    else:
+        assert isinstance(architecture, Perceptron)
+        layers = []
+        for outputs, inputs in shapes:
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(architecture.negative_slope)]
+        layers[-1] = nn.Tanh() if architecture.bounded else nn.Identity()
     module = nn.Sequential(*layers).to(network.parameters.dtype)
     module.load_state_dict({name.removeprefix("model."): part for name, part in network.state(run).items()})
     return module
 
 
-SMALLEST = """
+# The least of a preset's designed experiments, which take most of a small pipeline's time.
+DESIGNED = """
+rungs: [printed, beta1 0.5]
+ladder: {seeds: [0, 1], epochs: 1}
+search:
+  {objectives: [minimax, non_saturating], points: 2, epochs: 1, chosen: 1, chosen_seeds: [0], final_seeds: [1, 2],
+  final_epochs: 1}
+memory: {seeds: [0], epochs: 1, beta2: [0.9], eps: [1.0e-8], windows: 3, compared: [1, 4]}
+"""
+SMALLEST = (
+    DESIGNED
+    + """
 only: [minimax, non_saturating]
-data: {name: digits}
 classify: {seeds: [0], epochs: 2}
 baseline:
-  {seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32], discriminator_hidden: [32]}
+  {data: digits, seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32],
+  discriminator_hidden: [32]}
+simulate: {studies: 20}
 mechanism: {epochs: [120], seeds: [1]}
-evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+evaluate: {images: 200, scores: {120: [40, 120]}, grid_seeds: 2, grid_columns: 4}
+toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8], steps: [3], samples: 50}}
 compute: {device: cpu, workers: 2, checkpoint_seconds: 0.2}
 tracking: {experiment: smallest}
 """
+)
 
 
 @dataclass(frozen=True)
@@ -194,7 +236,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, never disturbed, trained and compared."""
     pipeline = begun.copy(tmp_path_factory.mktemp("finished") / "project")
-    pipeline.reproduce("compare", "track")
+    pipeline.reproduce("compare")
     return pipeline
 
 

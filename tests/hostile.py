@@ -1,6 +1,5 @@
 """Input for the tests of the readers of params.yaml and of images: valid, and spoilt in many ways."""
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -54,8 +53,15 @@ NO_STUDIES = [
     ("a: 1\n---\nb: 1\n", "another document"),
 ]
 
-# Through JSON, so that variants whose seeds are aliases of one list get lists of their own.
-PARAMS = json.loads(json.dumps(YAML(typ="safe", pure=True).load(TESTS / "params.yaml")))
+
+def unshared(value: Any) -> Any:
+    """A copy in which no two places are one object, as YAML's aliases make them."""
+    if isinstance(value, dict):
+        return {key: unshared(below) for key, below in value.items()}
+    return [unshared(below) for below in value] if isinstance(value, list) else value
+
+
+PARAMS = unshared(YAML(typ="safe", pure=True).load(TESTS / "params.yaml"))
 HOSTILE_TEXTS = ("../../etc/passwd", "'\"", "<script>alert(1)</script>", "two\nlines", "`$(id)`", "{{ 7 * 7 }}", "")
 
 
@@ -102,6 +108,13 @@ def as_yaml(params: Any) -> bytes:
     text = StringIO()
     YAML(pure=True).dump(params, text)
     return text.getvalue().encode()
+
+
+def as_written(study: Study) -> dict[str, Any]:
+    """What a params.yaml of the study holds; in JSON, keys that are numbers would be texts."""
+    params = study.model_dump(mode="json")
+    params["evaluate"]["scores"] = {epoch: list(averaged) for epoch, averaged in study.evaluate.scores.items()}
+    return params
 
 
 def study_of(path: Path, content: bytes) -> Study | None:

@@ -34,7 +34,10 @@ def test_numbers_that_are_missing_negative_or_tiny() -> None:
     assert formatting.fixed(-1e-9, 3) == "0.000"
     assert [formatting.p_value(p) for p in (9.9e-5, 0.0499)] == ["< 0.0001", "0.0499"]
     assert [formatting.p_relation(p) for p in (9.9e-6, 0.04994)] == ["< 1e-5", "= 0.0499"]
-    assert [formatting.three_digits(value) for value in (0.10549, 12.345, 1097.2)] == ["0.105", "12.3", "1097"]
+    assert [formatting.three_digits(value) for value in (0.10549, 12.345, 999.7, 1097.2)] == [
+        "0.105", "12.3", "1000", "1097",
+    ]  # fmt: skip
+    assert [formatting.score(value) for value in (12.345, 999.4, 999.97, -999.97)] == ["12.3", "999", "1000", "−1000"]
     assert [formatting.duration(seconds) for seconds in (3.4, 125, 9000)] == ["3 s", "2 min", "2.5 h"]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan.audit.equations import EQUATIONS, Array, Player
-from gan.study.schema import Variant
+from gan.study.recipe import Variant
 from gan.training.losses import OBJECTIVES, Objective
 
 Kind: TypeAlias = Literal["real", "fake"]

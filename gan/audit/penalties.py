@@ -47,7 +47,8 @@ def check_penalty(name: str, term: Term) -> PenaltyCheck:
     norms = torch.linalg.vector_norm(weights[:, 0], dim=-1)
 
     def loss(images: Tensor, features: Callable[[Tensor], Tensor]) -> Tensor:
-        return term.loss(_loss_inputs(images, features, weights)).detach()
+        noise = torch.linspace(0.2, 0.8, term.noise_width(pixels, pixels), dtype=images.dtype)
+        return term.loss(_loss_inputs(images, features, weights, noise)).detach()
 
     def linear(images: Tensor) -> Tensor:
         return images
@@ -79,12 +80,8 @@ def check_penalty(name: str, term: Term) -> PenaltyCheck:
     return PenaltyCheck(name, text, not faults, max(errors), faults)
 
 
-def _loss_inputs(images: Tensor, features: Callable[[Tensor], Tensor], weights: Tensor) -> LossInputs:
-    """`images` `[run, batch, pixel]` as real ones, with generated images and random numbers equal for all samples."""
-
-    def draw(width: int) -> Tensor:
-        return torch.linspace(0.2, 0.8, width, dtype=images.dtype).expand(*images.shape[:2], width)
-
+def _loss_inputs(images: Tensor, features: Callable[[Tensor], Tensor], weights: Tensor, noise: Tensor) -> LossInputs:
+    """`images` `[run, batch, pixel]` as real ones, with generated images and `noise` equal for all samples."""
     return LossInputs(
         real=images,
         fake=images.flip(-1),
@@ -92,6 +89,5 @@ def _loss_inputs(images: Tensor, features: Callable[[Tensor], Tensor], weights: 
         features=features,
         generate=lambda latents: latents,
         infer=lambda points: (points, torch.zeros_like(points)),
-        uniform=draw,
-        normal=draw,
+        noise=noise.expand(*images.shape[:2], len(noise)),
     )

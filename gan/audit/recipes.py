@@ -1,29 +1,60 @@
-"""Whether params.yaml's recipes can be trained with the objectives and terms that the code offers."""
+"""Whether params.yaml's recipes can be trained with the objectives, terms and networks that the code offers."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from gan.errors import StudyError
 from gan.formatting import unknown
-from gan.study.schema import Study, Variant
+from gan.networks import registry
+from gan.study.designs import search_trials
+from gan.study.recipe import Variant
+from gan.study.schema import Study
 from gan.training.losses import OBJECTIVES
 from gan.training.terms import TERMS
 
 
 def check_study(study: Study, path: Path = Path("params.yaml")) -> None:
-    """StudyError, a line that names the file and the key, if the baseline's or a variant's recipe can't be trained."""
-    recipes: Mapping[str, Variant] = {"baseline": study.baseline} | {
+    """StudyError, a line that names the file and the key, if a recipe in it can't be trained."""
+    recipes: dict[str, Variant] = {"baseline": study.baseline} | {
         f"variants.{name}": variant for name, variant in study.variants.items()
     }
+    recipes |= {
+        f"ladder.rungs.{trial.labels['rung']} ({trial.labels['objective']})": trial.variant
+        for trial in study.ladder.trials
+    }
+    for objective in study.search.objectives:
+        trials = search_trials(study.search, study.baseline, objective)
+        softest = min(trials, key=lambda trial: trial.variant.real_label)
+        recipes |= {f"search.objectives ({objective})": softest.variant}
     for key, variant in recipes.items():
         if fault := _fault(variant):
             raise StudyError(f"{path}: {key}{fault}")
+    _check_contrast(study, path)
+    for key, names in (("dirac", study.toys.dirac.objectives), ("ring", study.toys.ring.objectives)):
+        for name in names:
+            if name not in OBJECTIVES:
+                raise StudyError(f"{path}: toys.{key}.objectives: {unknown(name, OBJECTIVES)}")
+
+
+def _check_contrast(study: Study, path: Path) -> None:
+    """StudyError unless the search trains both objectives of its declared contrast."""
+    search, reference = study.search, study.variants[study.compare.reference].objective
+    for key, name in (("against", search.against), ("objectives", reference)):
+        if name not in search.objectives:
+            raise StudyError(f"{path}: search.{key}: {unknown(name, search.objectives)}")
+    if search.against == reference:
+        raise StudyError(f"{path}: search.against: {reference} is the objective of compare.reference itself")
 
 
 def _fault(variant: Variant) -> str | None:
     """What is wrong with a recipe, from the key on."""
     if variant.objective not in OBJECTIVES:
         return f".objective: {unknown(variant.objective, OBJECTIVES)}"
+    if variant.networks not in registry.NETWORKS:
+        return f".networks: {unknown(variant.networks, registry.NETWORKS)}"
+    try:
+        registry.generator(variant), registry.discriminator(variant), registry.encoder(variant)
+    except ValueError as fault:
+        return f": {fault}"
     for name in variant.terms:
         if name not in TERMS:
             return f".terms.{name}: {unknown(name, TERMS)}"

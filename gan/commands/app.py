@@ -15,6 +15,7 @@ def check(
     joining: Annotated[str | None, typer.Option(help="A new variant that is to join the published scores")] = None,
 ) -> None:
     """Validate params.yaml; say what the study will run."""
+    from gan.formatting import joined
     from gan.study.loading import load_study
 
     study = load_study()
@@ -28,7 +29,7 @@ def check(
     if joining:
         check_joining(study, joining, Path())
     runs = sum(len(variant.seeds) for variant in study.variants.values())
-    print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {study.data.name}")
+    print(f"params.yaml is valid: {len(study.variants)} variants, {runs} runs on {joined(study.data_sets)}")
 
 
 @app.command()
@@ -39,6 +40,16 @@ def study() -> None:
     check()
     run_study()
     verdict()
+
+
+@app.command()
+def train() -> None:
+    """Train every run that is missing and keep it in .work/runs, where `make study` finds it."""
+    from gan.commands.study import train_missing
+    from gan.study.loading import load_study
+
+    check()
+    train_missing(load_study())
 
 
 @app.command()
@@ -56,6 +67,19 @@ def variant(name: str) -> None:
 
 
 @app.command()
+def search(objective: str) -> None:
+    """Search the space of recipes under one more objective of params.yaml, and print the verdict."""
+    from gan.study.loading import load_study
+
+    study = load_study()
+    check()
+    from gan.commands.study import join_search
+
+    join_search(study, objective)
+    verdict()
+
+
+@app.command()
 def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports")] = Path("reports")) -> None:
     """Print the ranking, the verdicts and where the report is."""
     from gan.reporting.terminal import show
@@ -67,11 +91,11 @@ def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports"
 def audit() -> None:
     """Compare every loss with the equation of its name, and every variant's losses with every other's."""
     from gan.audit import record as losses
-    from gan.reporting.audit_tables import show
+    from gan.reporting.terminal import show_audit
     from gan.study.loading import load_study
 
     record = losses.audit(load_study())
-    show(record)
+    show_audit(record)
     losses.refuse_faults(record)
 
 
@@ -108,21 +132,31 @@ def power(reports: Annotated[Path, typer.Argument(help="Folder of a pilot's repo
 
 
 @app.command()
-def bench(repeats: Annotated[int, typer.Option(min=1, help="Rounds to measure")] = 3) -> None:
-    """Measure training here: tutorial, engine and floor; written to reports/benchmark.json (minutes)."""
+def bench(
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Rounds; without it as many as fit into five minutes")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--variant", help="A variant to measure alone, not the baseline")] = None,
+) -> None:
+    """Measure training here: tutorial, peer, engine and floor; written to reports/benchmark.json (minutes)."""
     from rich.console import Console
 
-    from gan.commands.benchmark import measure, save_entry, table
+    from gan.audit.recipes import check_study
+    from gan.commands.benchmark import measure, save_entry, slower_choice, table
     from gan.compute.executors import local_executor
     from gan.images import load
     from gan.study.loading import load_study
 
     study, path = load_study(), Path("reports/benchmark.json")
-    images, labels = load(Path("data"), "train")
-    entry = measure(study.baseline, images, labels, local_executor(study.compute), repeats, print)
-    save_entry(entry, path)
+    check_study(study)
+    recipe = study.variant(name) if name else study.baseline
+    images, labels = load(Path("data") / recipe.data, "train")
+    entry = measure(recipe, images, labels, local_executor(study.compute), repeats, print, compared=name is None)
+    save_entry(entry, path, name)
     Console().print(table(entry))
-    print(f"Written to {path}; `make study` brings it into the report")
+    if warning := slower_choice(entry):
+        print(warning)
+    print(f"Written to {path}; `.venv/bin/dvc repro --single-item report` brings it into the report")
 
 
 @app.command()

@@ -12,8 +12,8 @@ import psutil
 
 from gan import environment, errors
 from gan.compute.guards import has_locks
-from gan.compute.pipeline import is_alive
 from gan.errors import StudyError
+from gan.pipeline import is_alive
 
 DVC = (sys.executable, "-m", "dvc")
 MOST_SECONDS = 30.0  # that a stage may take to end after Ctrl-C; without dvc it ends by itself

@@ -17,6 +17,7 @@ from gan.study.loading import load_study, read_yaml, validate
 # All that a copy needs: code, pipeline, and the benchmark, which no stage makes.
 CODE = ("gan", "stages")
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json")
+EARLIER = "reports/history-of-studies"
 MARK = ".preset"  # a file that a copy has and nobody else's folder
 
 
@@ -47,7 +48,7 @@ def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> N
     for name in CODE:
         shutil.rmtree(folder / name, ignore_errors=True)  # modules that the checkout no longer has
         shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
+    for name in (*FILES, *map(str, Path(EARLIER).glob("*.csv"))):
         write(folder / name, Path(name).read_bytes())
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(pure=True).dump(laid_over, file)
@@ -71,17 +72,25 @@ def _claim(folder: Path, preset: Path) -> None:
 def apply(preset: Any, params: dict[str, Any], path: Path) -> dict[str, Any]:
     """Parameters with the values of a preset (read from `path`) in place; StudyError if it names an unknown variant.
 
-    The preset's list `only` names the variants that take part; without it all do. The values in its `baseline` hold for
-    all of them. Hypotheses and controls that name a variant which takes no part are left out.
+    The preset's list `only` names the variants that take part, its list `rungs` the ladder's; without them all do. The
+    values in its `baseline` hold for all variants. Hypotheses and controls that name a variant which takes no part are
+    left out.
     """
-    if not isinstance(preset, dict) or not isinstance(preset.get("only", []), list):
-        raise StudyError(f"{path}: a preset is a mapping of params.yaml's keys, and a list of variants, `only`")
-    changes = {key: value for key, value in preset.items() if key != "only"}
+    lists = ("only", "rungs")
+    if not isinstance(preset, dict) or not all(isinstance(preset.get(key, []), list) for key in lists):
+        raise StudyError(f"{path}: a preset is a mapping of params.yaml's keys, and two lists, `only` and `rungs`")
+    changes = {key: value for key, value in preset.items() if key not in lists}
+    all_rungs = params["ladder"]["rungs"]
     only, baseline = preset.get("only", list(params["variants"])), changes.get("baseline") or {}
-    for key, names in (("only", only), ("variants", changes.get("variants") or {})):
+    rungs = preset.get("rungs", list(all_rungs))
+    for key, names, known in (
+        ("only", only, params["variants"]),
+        ("variants", changes.get("variants") or {}, params["variants"]),
+        ("rungs", rungs, all_rungs),
+    ):
         for name in names:
-            if name not in params["variants"]:
-                raise StudyError(f"{path}: {key}: {unknown(str(name), params['variants'])}")
+            if name not in known:
+                raise StudyError(f"{path}: {key}: {unknown(str(name), known)}")
     variants = {
         name: {key: value for key, value in params["variants"][name].items() if key not in baseline} for name in only
     }
@@ -89,7 +98,9 @@ def apply(preset: Any, params: dict[str, Any], path: Path) -> dict[str, Any]:
         family: [each for each in params["compare"][family] if {each["variant"], each["against"]} <= variants.keys()]
         for family in ("hypotheses", "controls")
     }
-    return lay_over({**params, "variants": variants, "compare": {**params["compare"], **families}}, changes)
+    ladder = {**params["ladder"], "rungs": {name: all_rungs[name] for name in rungs}}
+    compare = {**params["compare"], **families}
+    return lay_over({**params, "variants": variants, "compare": compare, "ladder": ladder}, changes)
 
 
 def lay_over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

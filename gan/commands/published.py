@@ -14,8 +14,12 @@ from gan.files import read_json
 from gan.study.schema import Study
 
 ABSENT = ("deleted", "not in cache")  # a fresh clone lacks what git doesn't keep, and doesn't need it
+# A new variant may bring a new data set: these files and parameters may have more entries than when it was published.
+# If another variant's images or classifiers are not those of its scores, its stage `evaluate` shows it.
+INDEXES = ("data/data.json", "models/classifiers.json")
+VARIANTS = ("baseline.data", "variants")
 RUNS = "runs/"  # the weights may be absent or others: the published scores stay
-MADE_ANEW = ("audit", "compare", "claims", "report", "track")
+MADE_ANEW = ("audit", "compare", "specifications", "robustness", "claims", "report", "track")
 
 
 def check_joining(study: Study, joining: str, root: Path) -> None:
@@ -28,8 +32,8 @@ def check_joining(study: Study, joining: str, root: Path) -> None:
     others = [name for name in study.variants if name != joining and not _as_published(study, name, root / "reports")]
     if others:
         raise StudyError(
-            f"{joining} can't join the published scores: {', '.join(others)} have none, or were trained with other "
-            "parameters than params.yaml has now; `make study` trains them"
+            f"{joining} can't join the published scores: with params.yaml as it is now there are none of "
+            f"{', '.join(others)}; `make study` trains what is missing"
         )
     anew = {*MADE_ANEW, f"train@{joining}", f"evaluate@{joining}"}
     status, lock = _status(root), root / "dvc.lock"
@@ -40,6 +44,15 @@ def check_joining(study: Study, joining: str, root: Path) -> None:
             raise StudyError(
                 f"{joining} can't join the published scores: {name} was trained after it was scored; run `make study`"
             )
+    _check_others(status, anew, joining)
+
+
+def check_joining_search(objective: str, root: Path) -> None:
+    """StudyError unless the search under `objective` can be compared with the published ones."""
+    _check_others(_status(root), {*MADE_ANEW, f"search@{objective}"}, objective)
+
+
+def _check_others(status: dict[str, list[Any]], anew: set[str], joining: str) -> None:
     for stage, changes in status.items():
         if stage not in anew and (changed := next(_departures(stage, changes), None)):
             raise StudyError(
@@ -65,13 +78,15 @@ def _departures(stage: str, changes: list[Any]) -> Iterator[str]:
             continue
         decisive = dict(change.get("changed outs", {}))
         dependencies = change.get("changed deps", {})
-        if kind in ("evaluate", "floor"):
+        if kind == "evaluate":
             decisive |= dependencies
+        elif kind == "floor":
+            decisive |= {name: how for name, how in dependencies.items() if name not in INDEXES}
         elif kind in ("download", "classify"):
             decisive |= {name: how for name, how in dependencies.items() if name == "params.yaml"}
         for name, how in decisive.items():
             for key, state in how.items() if isinstance(how, dict) else [("", how)]:
-                if state not in ABSENT and not name.startswith(RUNS):
+                if state not in ABSENT and not name.startswith(RUNS) and key not in VARIANTS:
                     yield f"{name}{key and f', {key},'} is {state}"
 
 

@@ -1,27 +1,32 @@
 """The floor of the benchmark: a roofline, the least time that a step could take on this machine.
 
 A step's products and its optimizers' updates can't overlap, so the floor is the sum of two phases: the floating-point
-operations at the rate that large float32 matrix products reach here, then the bytes of parameters and optimizer state,
-each read and written once, at the bandwidth that a copy of as many bytes reaches. Everything else, activations and
-gradients too, could in principle stay in a cache (Williams, Waterman and Patterson, 2009: Roofline).
+operations at the best rate that float32 matrix products reach here, whichever library multiplies them, then the bytes
+of parameters and optimizer state, each read and written once, at the bandwidth that a copy of as many bytes reaches.
+Everything else, activations and gradients too, could in principle stay in a cache (Williams, Waterman and Patterson,
+2009: Roofline).
 """
 
 import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from math import prod
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
-from gan.compute.executors import ProgressCallback
-from gan.study.schema import Variant
-from gan.training.networks import Architecture, discriminator_architecture, generator_architecture
+from gan.networks import registry
+from gan.study.recipe import Variant
+from gan.training.loop import train
+from gan.training.population import RunSpec
 
-SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # of the products whose rate is measured; the better one counts
+SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # of the square products whose rate is measured
 COPIES = {"cpu": 1, "cuda": 64}  # of a run's state, in the copy whose bandwidth is measured: more than a GPU's cache
+SAMPLE, SAMPLES = 0.01, 20  # seconds of a measurement of a rate, and how many there are
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Timed:
     end: float
     peak_bytes: int
 
+    @property
+    def seconds(self) -> float:
+        return self.end - self.begin
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -41,42 +50,56 @@ class Rates:
     bytes: float
 
 
-def operations_per_step(variant: Variant, pixels: int) -> int:
-    """Floating-point operations of one run's step in its matrix products, a multiplication and an addition each.
+def operations_per_step(variant: Variant, images: Tensor) -> int:
+    """Floating-point operations of the products of one run's step, a multiplication and an addition each.
 
-    The generator's step: forward and backward through the generator. The discriminator's step: forward and backward on
-    real and on generated images, without gradients of the images; then for the generator forward on the generated
-    images and back to them, without gradients of the weights.
+    Torch counts them in an epoch of few `images`, uint8 `[image, height, width]`: a batch, or so many that the
+    generator takes a step.
     """
-
-    def products(architecture: Architecture, first: int = 0) -> int:
-        return 2 * variant.batch_size * sum(a * b for a, b in list(pairwise(architecture.widths))[first:])
-
-    generator = generator_architecture(variant, pixels)
-    discriminator = discriminator_architecture(variant, pixels)
-    generating = 2 * products(generator) + products(generator, first=1)
-    discriminating = 2 * (2 * products(discriminator) + products(discriminator, first=1))
-    return generating + discriminating + 2 * products(discriminator)
+    one = variant.model_copy(update={"epochs": 1, "snapshots": ()})
+    few = images[: variant.discriminator_steps * variant.batch_size]
+    with FlopCounterMode(display=False) as counter:
+        train([RunSpec(one, 0)], few, (0.5,), "cpu", lambda runs: None, path="default")
+    return counter.get_total_flops() // variant.discriminator_steps
 
 
 def bytes_per_step(variant: Variant, pixels: int) -> int:
     """Bytes of one run's parameters and Adam's two moments, in float32, read once and written once."""
-    generator = generator_architecture(variant, pixels)
-    discriminator = discriminator_architecture(variant, pixels)
-    return 2 * 3 * 4 * (generator.size + discriminator.size)
+    encoder = registry.encoder(variant, pixels)
+    players = [registry.generator(variant, pixels), registry.discriminator(variant, pixels)]
+    return 2 * 3 * 4 * sum(player.size for player in [*players, *([encoder] if encoder else [])])
 
 
-def measure_rates(shared: tuple[str, int], _: int, on_progress: ProgressCallback) -> Rates:
-    """A worker's rates on its device; `shared` is the device and the bytes that a step moves."""
-    device, moved = shared
-    rates = []
-    for side in SIDES[device]:
-        a, b = torch.randn(2, side, side, device=device)
-        product = torch.empty_like(a)
-        rates.append(2 * side**3 / _median_seconds(lambda a=a, b=b, out=product: torch.mm(a, b, out=out), device))  # type: ignore[misc]
-    source = torch.randn(COPIES[device] * moved // 8, device=device)
+def shapes(variant: Variant, pixels: int) -> list[tuple[int, int, int]]:
+    """Rows, sum and columns of the large products of a step: each network's largest linear layer, forward and back."""
+    found = []
+    for architecture, batch in (
+        (registry.generator(variant, pixels), variant.batch_size),
+        (registry.discriminator(variant, pixels), 2 * variant.batch_size),
+    ):
+        linear = [layer.weight for layer in architecture.layers if len(layer.weight) == 2]
+        outputs, inputs = max(linear, key=prod)
+        found += [(batch, inputs, outputs), (inputs, batch, outputs), (batch, outputs, inputs)]
+    return found
+
+
+def measure_rates(variant: Variant, pixels: int, device: str) -> Rates:
+    """The best rates of this process on its device, by the library that multiplies its matrices."""
+    products = [*((side, side, side) for side in SIDES[device]), *shapes(variant, pixels)]
+    source = torch.randn(COPIES[device] * bytes_per_step(variant, pixels) // 8, device=device)
     target = torch.empty_like(source)
-    return Rates(max(rates), 8 * len(source) / _median_seconds(lambda: target.copy_(source), device))
+    return Rates(
+        max(_operations_per_second(*product, device) for product in products),
+        8 * len(source) / _seconds(lambda: target.copy_(source), device),
+    )
+
+
+def _operations_per_second(rows: int, summed: int, columns: int, device: str) -> float:
+    def matrix(*shape: int) -> Tensor:
+        return torch.randn(1, *shape, device=device)
+
+    first, second, product = matrix(rows, summed), matrix(summed, columns), matrix(rows, columns)
+    return 2 * rows * summed * columns / _seconds(lambda: torch.bmm(first, second, out=product), device)
 
 
 def timed(work: Callable[[], object], device: str) -> Timed:
@@ -101,8 +124,12 @@ def _peak_bytes() -> int:
     return 1024 * int(line.split()[1])
 
 
-def _median_seconds(work: Callable[[], object], device: str) -> float:
-    """A call's median time, over a second or so."""
-    times = [call.end - call.begin for call in (timed(work, device) for _ in range(10))]
-    times = [call.end - call.begin for call in (timed(work, device) for _ in range(int(1 / median(times)) + 1))]
-    return median(times)
+def _seconds(work: Callable[[], object], device: str) -> float:
+    """A call's time: the median over samples of so many calls that the clock's own cost does not matter."""
+
+    def sample(calls: int) -> float:
+        return timed(lambda: [work() for _ in range(calls)], device).seconds / calls
+
+    sample(2)  # the first call chooses a kernel
+    calls = int(SAMPLE / sample(2)) + 1
+    return median(sample(calls) for _ in range(SAMPLES))

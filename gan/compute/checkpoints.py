@@ -1,9 +1,9 @@
-"""Checkpoints of populations in training, a sealed file for each, so that an interruption costs little.
+"""Checkpoints of runs in training, a sealed file for each, so that an interruption costs little.
 
-A run's `origin` is the preregistration's checksum when it was begun, and all hardware and versions that trained it.
+A run's checkpoint knows nothing of the runs that were trained beside it, so it goes on in any population. Its `origin`
+is the preregistration's checksum when it was begun, and all hardware and versions that trained it.
 """
 
-import hashlib
 import json
 import sys
 import time
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from gan.compute.store import common
 from gan.files import DamagedError, read_sealed, write_sealed
@@ -22,56 +23,72 @@ from gan.training.loop import Checkpoint, Run
 RECORD = "record"  # the tensor that holds, as JSON, everything that is no tensor
 
 
-class CheckpointFile:
-    """A `gan.training.loop.Saver` that keeps a population's last checkpoint in `folder` and renews it after `seconds`.
+class CheckpointFolder:
+    """A `gan.training.loop.Saver` of the runs with these keys; their checkpoints are renewed after `seconds`.
 
-    `origin` is the origin of runs that begin now.
+    `origin` is the origin of runs that begin now. All the runs, or none, have a checkpoint, after the same epoch.
     """
 
-    def __init__(self, folder: Path, seeds: Sequence[int], seconds: float, origin: dict[str, Any]) -> None:
-        name = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:16]
-        self._path = folder / f"{name}.checkpoint"
+    def __init__(self, folder: Path, keys: Sequence[str], seconds: float, origin: dict[str, Any]) -> None:
+        self._paths = [_path(folder, key) for key in keys]
         self._seconds = seconds
-        self._origins = [origin]
+        self._here = origin
+        self._origins: list[list[dict[str, Any]]] = [[origin] for _ in keys]
         self._renewed = time.monotonic()
 
     def load(self) -> Checkpoint | None:
-        if not self._path.exists():
+        if not all(path.exists() for path in self._paths):
             return None
-        checkpoint, origins = _read(self._path)
-        self._origins = [*origins, *(origin for origin in self._origins if origin not in origins)]
-        return checkpoint
+        parts = [_read(path) for path in self._paths]
+        for place, (_, origins) in enumerate(parts):
+            self._origins[place] = origins if self._here in origins else [*origins, self._here]
+        checkpoints = [checkpoint for checkpoint, _ in parts]
+        runs = [run for checkpoint in checkpoints for run in checkpoint.runs]
+        return Checkpoint(checkpoints[0].epoch, runs, [state for each in checkpoints for state in each.states])
 
     @property
-    def origin(self) -> dict[str, Any]:
-        """The preregistration's checksum when the runs were begun, and all hardware and versions that trained them."""
-        first, *_ = self._origins
-        trained_by = {name: common(origin[name] for origin in self._origins) for name in ("hardware", "versions")}
-        return {**first, **trained_by}
+    def origins(self) -> list[dict[str, Any]]:
+        """Each run's preregistration's checksum when it was begun, and all hardware and versions that trained it."""
+        return [
+            first | {name: common(origin[name] for origin in (first, *later)) for name in ("hardware", "versions")}
+            for first, *later in self._origins
+        ]
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
-        if time.monotonic() - self._renewed >= self._seconds:
-            write_sealed(self._path, pack(take(), self._origins))
-            self._renewed = time.monotonic()
+        if time.monotonic() - self._renewed < self._seconds:
+            return
+        checkpoint = take()
+        for path, run, state, origins in zip(
+            self._paths, checkpoint.runs, checkpoint.states, self._origins, strict=True
+        ):
+            write_sealed(path, pack(checkpoint.epoch, run, state, origins))
+        self._renewed = time.monotonic()
 
 
-def unfinished(folder: Path, missing: Collection[int]) -> list[list[int]]:
-    """The seeds of each population in `folder` that has a checkpoint and a missing run; other checkpoints are removed.
+def begun(folder: Path, keys: Collection[str]) -> dict[str, int]:
+    """How many epochs each of these runs has been trained, by its checkpoint in `folder`; 0 without one.
 
     Damaged checkpoints are removed with a warning: their runs start anew.
     """
-    populations = []
-    for path in sorted(folder.glob("*.checkpoint")):
+    epochs = dict.fromkeys(keys, 0)
+    for key in keys:
         try:
-            seeds = [run.seed for run in _read(path)[0].runs]
+            epochs[key] = _read(_path(folder, key))[0].epoch
+        except FileNotFoundError:
+            continue
         except DamagedError as damage:
-            print(f"warning: {damage}: its runs start anew", file=sys.stderr)
-            seeds = []
-        if set(seeds) & set(missing):
-            populations.append(seeds)
-        else:
-            path.unlink()
-    return populations
+            print(f"warning: {damage}: its run starts anew", file=sys.stderr)
+            remove(folder, key)
+    return epochs
+
+
+def remove(folder: Path, key: str) -> None:
+    """Remove a run's checkpoint, if there is one."""
+    _path(folder, key).unlink(missing_ok=True)
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{key}.checkpoint"
 
 
 def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
@@ -81,28 +98,25 @@ def _read(path: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
         raise DamagedError(f"{path} is damaged") from None
 
 
-def pack(checkpoint: Checkpoint, origins: list[dict[str, Any]]) -> bytes:
+def pack(epoch: int, run: Run, state: dict[str, Tensor], origins: list[dict[str, Any]]) -> bytes:
     """A safetensors file: the state, the generators kept so far, and the rest as JSON. Reading it executes nothing."""
-    tensors = {f"state/{name}": tensor for name, tensor in checkpoint.state.items()}
-    for place, run in enumerate(checkpoint.runs):
-        for epoch, parameters in run.generators.items():
-            tensors |= {f"{place}/{epoch}/{name}": torch.from_numpy(values) for name, values in parameters.items()}
-    runs = [{name: value for name, value in vars(run).items() if name != "generators"} for run in checkpoint.runs]
-    record = json.dumps({"epoch": checkpoint.epoch, "runs": runs, "origins": origins}).encode()
+    tensors = {f"state/{name}": tensor for name, tensor in state.items()}
+    for kept, parameters in run.generators.items():
+        tensors |= {f"{kept}/{name}": torch.from_numpy(values) for name, values in parameters.items()}
+    values = {name: value for name, value in vars(run).items() if name != "generators"}
+    record = json.dumps({"epoch": epoch, "run": values, "origins": origins}).encode()
     return save({**tensors, RECORD: torch.frombuffer(bytearray(record), dtype=torch.uint8)})
 
 
 def unpack(content: bytes) -> tuple[Checkpoint, list[dict[str, Any]]]:
-    """What `pack` has packed; KeyError if something is missing."""
+    """What `pack` has packed, as a checkpoint of one run, and its origins; KeyError if something is missing."""
     tensors = load(content)
     record = json.loads(tensors.pop(RECORD).numpy().tobytes())
-    runs = [Run(**values) for values in record["runs"]]
-    state = {}
+    run, state = Run(**record["run"]), {}
     for name, tensor in tensors.items():
-        owner, rest = name.split("/", 1)
+        owner, parameter = name.split("/", 1)
         if owner == "state":
-            state[rest] = tensor
+            state[parameter] = tensor
         else:
-            epoch, parameter = rest.split("/")
-            runs[int(owner)].generators.setdefault(int(epoch), {})[parameter] = tensor.numpy()
-    return Checkpoint(record["epoch"], runs, state), record["origins"]
+            run.generators.setdefault(int(owner), {})[parameter] = tensor.numpy()
+    return Checkpoint(record["epoch"], [run], [state]), record["origins"]

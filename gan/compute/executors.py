@@ -1,4 +1,4 @@
-"""Where work is done on one machine: in processes on its cores, each with one thread, or in this process on its GPU."""
+"""Where work is done on one machine: in processes, each on a core or a GPU of its own, or in this one on its GPU."""
 
 import multiprocessing
 import os
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
 
 from gan import machine
-from gan.compute.hardware import choose_device
+from gan.compute.hardware import choose_device, compute_in_float32
 from gan.errors import StudyError
 from gan.study.schema import Compute
 
@@ -59,12 +60,10 @@ class Executor(Protocol):
 
 
 class ProcessExecutor:
-    """Single-threaded processes on this machine's cores, no more than there are items."""
+    """Single-threaded processes, no more than there are items: on this machine's cores, or each on a GPU of its own."""
 
-    device = "cpu"
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, device: str = "cpu") -> None:
+        self.workers, self.device = workers, device
 
     def run(
         self, task: Task[Item, Result], items: Sequence[Item], shared: Any, on_progress: ProgressCallback
@@ -74,10 +73,12 @@ class ProcessExecutor:
         _check_sockets()
         os.environ |= KEEP_MEMORY  # glibc reads it when a process starts
         context = multiprocessing.get_context("spawn")
-        done_units = context.Queue()
-        with ProcessPoolExecutor(
-            min(self.workers, len(items)), context, _prepare, (shared, done_units, machine.AFFINITY)
-        ) as pool:
+        done_units, gpus = context.Queue(), context.Queue()
+        if self.device == "cuda":
+            for gpu in range(self.workers):
+                gpus.put(gpu)
+        given = _Given(shared, done_units, machine.AFFINITY, gpus if self.device == "cuda" else None)
+        with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (given,)) as pool:
             try:
                 pending = _submit(pool, task, items)
                 while pending:
@@ -87,7 +88,8 @@ class ProcessExecutor:
                         yield future.result()
             except BrokenProcessPool:
                 raise StudyError(
-                    "a worker process was killed, perhaps for want of memory: set compute.workers lower, run again"
+                    "a worker process was killed, perhaps for want of memory: set compute.workers (on a GPU "
+                    "compute.population) lower, run again"
                 ) from None
             except BaseException:
                 for worker in multiprocessing.active_children():
@@ -110,13 +112,17 @@ class InProcessExecutor:
             yield task(shared, item, on_progress)
 
 
-def local_executor(compute: Compute) -> Executor:
-    """This machine's GPU or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
+def local_executor(compute: Compute, most_gpus: int | None = None) -> Executor:
+    """This machine's GPUs or cores, as params.yaml asks; StudyError if it asks for a GPU that isn't there.
 
-    Where params.yaml describes a cluster, this machine uses what it has.
+    `most_gpus` is 1 if the tasks share what lies on a GPU. CUDA_VISIBLE_DEVICES says which GPUs are used. Where
+    params.yaml describes a cluster, this machine uses what it has.
     """
     here = compute if compute.engine == "local" else compute.model_copy(update={"device": "auto"})
-    return InProcessExecutor() if choose_device(here) == "cuda" else process_executor(compute)
+    if choose_device(here) == "cpu":
+        return process_executor(compute)
+    gpus = min(torch.cuda.device_count(), most_gpus or sys.maxsize)
+    return InProcessExecutor() if gpus == 1 else ProcessExecutor(gpus, "cuda")
 
 
 def process_executor(compute: Compute) -> ProcessExecutor:
@@ -131,9 +137,13 @@ def process_executor(compute: Compute) -> ProcessExecutor:
     return ProcessExecutor(workers)
 
 
-def one_thread() -> None:
-    """Compute on one thread: with two, one process becomes very slow as soon as anything else runs on the machine."""
+def begin_worker() -> None:
+    """What holds in every process that does tasks: it computes on one thread, and in float32.
+
+    With two threads, a process becomes very slow as soon as anything else runs on the machine.
+    """
     torch.set_num_threads(1)
+    compute_in_float32()
 
 
 def _check_sockets() -> None:
@@ -181,14 +191,27 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-_process: dict[str, Any] = {}  # what a worker process was given when it started
+@dataclass(frozen=True)
+class _Given:
+    """What a worker process is given when it starts; of `gpus` each takes one, None for cores."""
+
+    shared: Any
+    done_units: "multiprocessing.Queue[int]"
+    cores: frozenset[int] | None
+    gpus: "multiprocessing.Queue[int] | None"
 
 
-def _prepare(shared: Any, done_units: "multiprocessing.Queue[int]", cores: frozenset[int] | None) -> None:
-    machine.restore_affinity(cores)
+_given: _Given  # in a worker process
+
+
+def _prepare(given: _Given) -> None:
+    global _given
+    _given = given
+    machine.restore_affinity(given.cores)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    one_thread()
-    _process.update(shared=shared, on_progress=done_units.put)
+    begin_worker()
+    if given.gpus:
+        torch.cuda.set_device(given.gpus.get())
 
 
 def _end_with_parent() -> None:
@@ -200,7 +223,7 @@ def _end_with_parent() -> None:
 
 
 def _work(task: Task[Item, Result], item: Item) -> Result:
-    return task(_process["shared"], item, _process["on_progress"])
+    return task(_given.shared, item, _given.done_units.put)
 
 
 def _report(done_units: "multiprocessing.Queue[int]", on_progress: ProgressCallback) -> None:

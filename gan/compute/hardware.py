@@ -1,13 +1,16 @@
 """What this machine is: its device, its cores, their names, and the versions that decide a result's last digits."""
 
+import os
 import platform
-from pathlib import Path
+from collections.abc import Mapping
+from importlib.metadata import version
 
 import torch
 
 from gan import machine
 from gan.errors import StudyError
 from gan.study.schema import Compute
+from gan.training import arithmetic, kernels
 
 
 def choose_device(compute: Compute) -> str:
@@ -18,31 +21,44 @@ def choose_device(compute: Compute) -> str:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
-        # In TF32, convolutions round to ten bits, and scores would differ from those on a CPU.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
+        compute_in_float32()
     return device
 
 
-def describe_hardware(device: str) -> dict[str, str | int]:
-    """What this process computes on: device, its name, the cores at hand, and the library of the matrix products."""
+def compute_in_float32() -> None:
+    """Let this process's GPU multiply and convolve in float32, whatever the environment says; for every worker.
+
+    In TF32 it would round to ten bits, and weights and scores would differ from those on a CPU.
+    """
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # cuBLAS and cuDNN read it when they are first used
+    torch.set_float32_matmul_precision("highest")  # the only setting of products that no other call contradicts
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+
+
+def describe_hardware(device: str, path: arithmetic.Path | None = None) -> dict[str, str | int]:
+    """What this process computes on: device, its name, the cores at hand, and the library of the matrix products.
+
+    A CPU multiplies by `path`; if it is not given, by the one that the rule chooses.
+    """
     if device == "cuda":
         name, library = torch.cuda.get_device_name(), "cuBLAS"
     else:
         blas = "MKL" if torch.backends.mkl.is_available() else "BLAS"
-        name, library = _processor_name(), f"{blas}, {torch.backends.cpu.get_cpu_capability()}"
+        products = {"default": blas, "onednn": "oneDNN"}[path or arithmetic.choose()]
+        others = "numba" if kernels.AVAILABLE else "torch"
+        name = machine.processor().get("model name") or platform.processor() or platform.machine()
+        library = f"{products} and {others}, {torch.backends.cpu.get_cpu_capability()}"
     return {"device": device, "name": name, "cores": machine.cores(), "arithmetic": f"float32 ({library})"}
+
+
+def kind(hardware: Mapping[str, str | int]) -> str:
+    """What tells described hardware from other: `AMD EPYC, 2 cores`, and a GPU's name alone."""
+    name = str(hardware["name"])
+    return name if hardware["device"] == "cuda" else f"{name}, {hardware['cores']} cores"
 
 
 def versions() -> dict[str, str]:
     """The versions that decide a result's last digits."""
-    return {"python": platform.python_version(), "torch": torch.__version__}
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    known = {"python": platform.python_version(), "torch": torch.__version__}
+    return known | ({"numba": version("numba")} if kernels.AVAILABLE else {})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gan
-from gan.compute.executors import Item, ProgressCallback, Result, Task, one_thread
+from gan.compute.executors import Item, ProgressCallback, Result, Task, begin_worker
 from gan.compute.hardware import versions
 from gan.errors import StudyError
 from gan.study.schema import Compute
@@ -112,7 +112,7 @@ def _work(task: Task[Item, Result], shared: Any, item: Item, counter: Any, expec
 
     if versions()["torch"] != expected["torch"]:
         raise StudyError(f"a machine of the Ray cluster has torch {versions()['torch']}, this one {expected['torch']}")
-    one_thread()
+    begin_worker()
     return task(shared, item, lambda done: ray.get(counter.add.remote(done)))
 
 

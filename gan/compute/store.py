@@ -54,6 +54,17 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
+def is_exported(folder: Path, seed: int, key: str) -> bool:
+    """Whether an exported variant's folder holds the run with this key, with all its files as recorded."""
+    place = seed_folder(folder, seed)
+    try:
+        for name, digest in read_json(place / "run.json", "files").items():
+            check(place / name, digest)
+        return read_json(place / "run.json", "key") == key
+    except (OSError, DamagedError):
+        return False
+
+
 def export_runs(kept: dict[str, Path], folder: Path) -> list[dict[str, Any]]:
     """Copy kept runs (run key to folder) into `folder`, a subfolder for each seed; return their records and keys.
 
@@ -103,6 +114,18 @@ def load_generator(folder: Path, seed: int, epoch: int) -> dict[str, np.ndarray]
     path = seed_folder(folder, seed) / name
     if sha256(path) != read_json(path.with_name("run.json"), "files", name):
         raise DamagedError(f"{path} is damaged: remove {folder} and train again (finished runs are kept)")
+    return load_file(path)
+
+
+def kept_record(folder: Path) -> dict[str, Any]:
+    """What is recorded of a kept run; DamagedError if it is not what was written."""
+    return read_sealed_json(folder / "run.json")
+
+
+def kept_generator(folder: Path, epoch: int) -> dict[str, np.ndarray]:
+    """A kept run's generator, named as in the tutorial's module; DamagedError if the file is not the recorded one."""
+    path = folder / generator_file(epoch)
+    check(path, kept_record(folder)["files"][path.name])
     return load_file(path)
 
 

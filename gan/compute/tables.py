@@ -2,21 +2,47 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from gan.errors import StudyError
 from gan.formatting import joined
 
 # These columns are text even where they look like a number, a truth value or a missing value.
-TEXT = {"variant": str, "key": str, "status": str, "failure": str}
+TEXT = dict.fromkeys(
+    ("variant", "data", "averaged", "key", "status", "failure", "rung", "objective", "role"),
+    str,
+)
 
 # What every table in these folders has, whatever else the runs record.
 NEEDED = {
-    "metrics": ("variant", "seed", "epoch", "status", "fid", "digits", "failed_epoch", "failure", "key"),
+    "metrics": (
+        *("variant", "data", "seed", "epoch", "averaged", "status", "fid", "coverage", "digits"),
+        *("failed_epoch", "failure", "key"),
+    ),
     "snapshots": ("variant", "seed", "epoch", "fid"),
     "history": ("seed", "epoch"),
+    "search": ("configuration", "seed", "epoch", "status", "fid", "coverage", "digits", "key"),
+    "finals": ("configuration", "role", "seed", "epoch", "status", "fid", "coverage", "digits", "key"),
+    "reports": ("rung", "objective", "seed", "epoch", "status", "fid", "coverage", "digits", "key"),
 }
+
+# The states of a run at an epoch, and those that are failures.
+STATES = ("learnt", "not yet", "never learnt", "mode collapse", "diverged")
+FAILURES = ("never learnt", "mode collapse", "diverged")
+
+
+class Learnt(Protocol):
+    """What params.yaml and comparison.json have as the rule by which a run has learnt."""
+
+    @property
+    def coverage(self) -> float: ...
+    @property
+    def digits(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -55,16 +81,27 @@ def read_tables(folder: Path, variants: Iterable[str]) -> pd.DataFrame:
     return pd.concat((filled or tables).values(), ignore_index=True)  # the columns of an empty table have no types
 
 
-def collapsed(metrics: pd.DataFrame, most_digits: int) -> pd.Series:
-    """Whether each run has collapsed: the classifier sees at most so many digits among its images, `[row]` of bool.
+def states(metrics: pd.DataFrame, learnt: Learnt) -> pd.Series:
+    """The state of each run at its row's epoch, `[row]` of `STATES`.
 
-    With 0, or in a table without digits, no run has. A run that diverged has no digits and has not collapsed.
+    `metrics` has `status`, `epoch`, `coverage` and `digits` (of the classes, how many its images show). A run that is
+    not `finished` there has *diverged*. One whose images cover at least `learnt.coverage` of the test images has
+    *learnt* if they show more than `learnt.digits` digits, else it is a *mode collapse*. One that covers less has
+    *never learnt* after `learnt.epochs` epochs or more, and before has *not yet*, which is no failure.
+
+    Precision has no say: images that all look alike, such as the mean of all, can lie among real ones and cover none.
     """
-    if most_digits == 0 or "digits" not in metrics:
-        return pd.Series(False, metrics.index)
-    return metrics["digits"].astype(float) <= most_digits
+    covered = metrics["coverage"].astype(float) >= learnt.coverage
+    diverse = metrics["digits"].astype(float) > learnt.digits
+    lasted = metrics["epoch"] >= learnt.epochs
+    conditions = [metrics["status"] != "finished", covered & diverse, covered, lasted]
+    kinds = np.select(conditions, ["diverged", "learnt", "mode collapse", "never learnt"], "not yet")
+    return pd.Series(kinds, metrics.index, dtype=object)
 
 
 def _remedy(path: Path) -> str:
-    stage = "train" if path.parent.name == "history" else "evaluate"
+    if path.stem == "ladder":
+        return "`dvc repro --force --single-item ladder` makes it anew"
+    stages = {"history": "train", "search": "search", "finals": "search"}
+    stage = stages.get(path.parent.name, "evaluate")
     return f"`dvc repro --force --single-item {stage}@{path.stem}` makes it anew"

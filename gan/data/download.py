@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from gan.data.datasets import COUNTS, UNPACKED
 from gan.data.mirrors import MirrorError, contents, shown, unpacked
-from gan.files import sha256, write, write_json
+from gan.files import DamagedError, check, read_json, room_checksum, sha256, write, write_json
 from gan.images import SIDE, SPLITS, DataError
 
 _IDX_START, _IDX_BYTES = b"\0\0", 0x08
@@ -26,17 +26,19 @@ _OTHER_FILES = {
 
 
 def download(name: str, mirrors: Sequence[str], timeout_seconds: float, folder: Path) -> None:
-    """Write train.safetensors, test.safetensors and data.json with their checksums to `folder`.
+    """Write train.safetensors, test.safetensors and data.json with their checksums to `folder`, unless they are there.
 
     `name` is mnist, fashion_mnist or digits. `mirrors` are folders or URLs, tried in this order; one that is silent for
-    `timeout_seconds` is given up. Raises DataError if no mirror has the files, naming each and why it failed, or if a
-    file is not as expected.
+    `timeout_seconds` is given up. Files that this code made earlier are kept. Raises DataError if no mirror has the
+    files, naming each and why it failed, or if a file is not as expected.
     """
+    if is_whole(name, folder):
+        return
     if name == "digits":
         arrays, files = _embedded_digits(), dict[str, str]()
     else:
         arrays, files = _fetch_all(name, mirrors, timeout_seconds)
-    record: dict[str, Any] = {"name": name, "files": files, "sha256": {}}
+    record: dict[str, Any] = {"name": name, "code": room_checksum("data"), "files": files, "sha256": {}}
     for split in SPLITS:
         images, labels = arrays[split]
         path = folder / f"{split}.safetensors"
@@ -44,6 +46,19 @@ def download(name: str, mirrors: Sequence[str], timeout_seconds: float, folder: 
         record[split] = len(images)
         record["sha256"][split] = sha256(path)
     write_json(folder / "data.json", record)
+
+
+def is_whole(name: str, folder: Path) -> bool:
+    """Whether `folder` has the data set as this code has made it, each file as recorded."""
+    try:
+        record = read_json(folder / "data.json")
+        if (record["name"], record["code"]) != (name, room_checksum("data")):
+            return False
+        for split in SPLITS:
+            check(folder / f"{split}.safetensors", record["sha256"][split])
+    except (FileNotFoundError, DamagedError, LookupError, TypeError):
+        return False
+    return True
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
@@ -108,7 +123,7 @@ def _fetch(data_set: str, mirrors: Sequence[str], timeout_seconds: float, name: 
         failures.append(f"{shown(mirror)}: {wrong}")
     raise DataError(
         f"no mirror has {name}: {'; '.join(failures)}. Remedies: go online, put the files of {data_set} into "
-        "a folder and name it in data.mirrors of params.yaml, or set data.name to digits, which needs no download"
+        "a folder and name it in data.mirrors of params.yaml, or set baseline.data to digits, which needs no download"
     )
 
 

@@ -24,6 +24,23 @@ class ClassifierError(StudyError):
     """A classifier's weights are not those that its record describes."""
 
 
+class Pool(nn.MaxPool2d):
+    """The largest of 2 × 2 pixels. Outside of training as two maxima: the same values in a third of the time.
+
+    Their gradient would be another one: of equal pixels, and a digit's background is nothing else, a maximum gives each
+    a share and MaxPool2d gives one all of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(images)
+        columns = torch.maximum(images[..., ::2], images[..., 1::2])
+        return torch.maximum(columns[..., ::2, :], columns[..., 1::2, :])
+
+
 class Classifier(nn.Module):
     """Images `[image, 1, 28, 28]` in [-1, 1] to features `[image, 64]` and digit logits `[image, 10]`."""
 
@@ -31,8 +48,8 @@ class Classifier(nn.Module):
         super().__init__()
         # Pooling before ReLU gives the same values as after it, and rectifies a quarter as many.
         self.convolutions = nn.Sequential(
-            *(nn.Conv2d(1, 16, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
-            *(nn.Conv2d(16, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
+            *(nn.Conv2d(1, 16, 3, padding=1), Pool(), nn.ReLU()),
+            *(nn.Conv2d(16, 32, 3, padding=1), Pool(), nn.ReLU()),
             nn.Flatten(),
         )
         self.penultimate = nn.Linear(32 * 7 * 7, FEATURES)
@@ -119,6 +136,15 @@ def save_classifiers(models: Mapping[int, Classifier], folder: Path, record: dic
         checksums[path.name] = sha256(path)
     write_json(folder / "classifiers.json", {**record, "sha256": checksums})
     remove_others(folder, "classifier-*.safetensors", {folder / name for name in checksums})
+
+
+def are_saved(folder: Path, made_from: dict[str, Any]) -> bool:
+    """Whether `folder` has whole classifiers whose record says that they were made from this."""
+    try:
+        record = read_json(folder / "classifiers.json")
+        return {key: record[key] for key in made_from} == made_from and bool(load_classifiers(folder))
+    except (FileNotFoundError, StudyError, LookupError, TypeError):
+        return False
 
 
 def load_classifiers(folder: Path) -> list[Classifier]:

@@ -4,21 +4,42 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Family: TypeAlias = Literal["declared", "control", "exploratory"]
-Verdict: TypeAlias = Literal["supported", "refuted", "undecided", "insufficient data", "equivalent", "different"]
+Verdict: TypeAlias = Literal[
+    "supported",
+    "refuted",
+    "undecided",
+    "insufficient data",
+    "equivalent",
+    "detected, within the margin",
+    "different",
+]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The rule of a run's state: the least coverage, the most digits of a mode collapse, the epochs that suffice."""
+
+    coverage: float
+    digits: int
+    epochs: int
 
 
 @dataclass(frozen=True)
 class Summary:
     """One variant at one epoch; None is what the data leave undefined.
 
+    Every run is in one state (`gan.compute.tables.states`): `learnt` or `not_yet`, or it failed.
     Of the survivors, `finished` in number: geometric mean with t interval, standard deviation of logs (`spread`), means
     of the other scores. Of all runs: median with failures at +inf, rate of failure with Clopper and Pearson's interval.
-    `scored_mean` is the geometric mean of all runs that have a score, collapsed ones included.
+    `scored_mean` is the geometric mean of all runs that have a score, failed ones included.
     """
 
     n: int
     finished: int
-    collapsed: int
+    learnt: int
+    not_yet: int
+    never_learnt: int
+    mode_collapse: int
     diverged: int
     failed: int
     failure_rate: float
@@ -40,11 +61,23 @@ class Summary:
 
 @dataclass(frozen=True)
 class Standing:
-    """All variants that were scored after so many epochs, ranked (the best first) and summed up."""
+    """All variants on one data set that were scored after so many epochs, ranked (the best first) and summed up.
 
+    A score is the mean over the snapshots after the epochs `averaged`. Variants that the data do not tell apart share
+    one of the `places`.
+    """
+
+    data: str
     epochs: int
+    averaged: list[int]
     ranking: list[str]
+    places: dict[str, int]
     variants: dict[str, Summary]
+
+    def place(self, variant: str) -> str:
+        """A variant's place, such as `3`, or `1=` if it shares that."""
+        own = self.places[variant]
+        return f"{own}{'=' * (list(self.places.values()).count(own) > 1)}"
 
 
 @dataclass(frozen=True)
@@ -77,8 +110,8 @@ class Contrast:
     """Two variants after their test.
 
     `n` and `failures` count runs, those on shared seeds where the contrast is paired. `ratio` is of the runs that
-    survived, and `scored_ratio` of all that have a score, collapsed ones included; `improvement` is the probability
-    that a run of `variant` is better than one of `against`, failures last. The p of a difference is a control's alone.
+    survived, and `scored_ratio` of all that have a score, failed ones included; `improvement` is the probability
+    that a run of `variant` is better than one of `against`, failures last.
     """
 
     id: str
@@ -97,12 +130,25 @@ class Contrast:
     scored_ratio: Ratio
     p: float
     p_adjusted: float
-    p_difference: float | None
-    p_difference_adjusted: float | None
     hedges_g: float | None
     improvement: float | None
     verdict: Verdict
     reason: str
+
+
+@dataclass(frozen=True)
+class Omnibus:
+    """One test of all the controls' variants: does any form of the same mathematics differ from another?
+
+    On the `n` seeds that all share, after the last epoch at which all were scored. `alarm` tells whether p is at most
+    alpha.
+    """
+
+    variants: list[str]
+    epoch: int
+    n: int
+    p: float
+    alarm: bool
 
 
 @dataclass(frozen=True)
@@ -157,6 +203,7 @@ class Literature:
     `tau` and `p` are None for fewer than three variants.
     """
 
+    data: str
     epochs: int
     published: list[str]
     ours: list[str]
@@ -169,18 +216,29 @@ class Literature:
 class Comparison:
     """The whole comparison.
 
-    `preregistration` is the checksum of what was declared beforehand. The first of the `standings` is that of the most
-    epochs. `sensitivity` has the declared hypotheses again, by each further classifier's column of metrics.
+    `preregistration` is the checksum of what was declared beforehand. The `standings` are grouped by data set, the
+    reference's first, and each data set's begin with that of the most epochs. `sensitivity` has the declared hypotheses
+    again, by each further classifier's column of metrics.
     """
 
     metric: str
     alpha: float
     margin: float
-    collapse: int
+    learnt: Learnt
     preregistration: str | None
     standings: list[Standing]
     contrasts: list[Contrast]
     untested: list[Untested]
+    omnibus: Omnibus | None = None
     sensitivity: dict[str, list[Retest]] = field(default_factory=dict)
     spread: list[Source] = field(default_factory=list)
     literature: Literature | None = None
+
+    @property
+    def data_sets(self) -> list[str]:
+        """The data sets that have standings, the reference's first."""
+        return list(dict.fromkeys(standing.data for standing in self.standings))
+
+    def standings_on(self, data: str) -> list[Standing]:
+        """The standings on one data set, that of the most epochs first."""
+        return [standing for standing in self.standings if standing.data == data]

@@ -49,7 +49,7 @@ class Simulation:
     effect: float
     small_effect: float
     freedom: float
-    collapses: float
+    failures: float
     bound: float
     confidence: float
     seeds: dict[str, int]

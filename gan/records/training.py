@@ -1,6 +1,10 @@
-"""reports/training/<variant>.json: how a variant's runs were trained. The stage `train` writes it."""
+"""How runs were trained: reports/training/<variant>.json of a variant's, reports/trials/*.json of an experiment's.
+
+The stage `train` writes the former, `ladder` and `search` the latter.
+"""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 
@@ -25,13 +29,19 @@ class TrainedRun:
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """What runs were trained on; where runs of one variant differ, a value names all."""
+class Machine:
+    """What runs were trained on; where runs of one record differ, a value names all."""
 
     device: str
     name: str
     cores: int | str
     arithmetic: str
+
+
+@dataclass(frozen=True)
+class Hardware(Machine):
+    """A machine, and how many workers trained there at a time."""
+
     workers: int | str
 
 
@@ -54,3 +64,23 @@ class Training:
     versions: dict[str, str]
     seconds: float
     runs: list[TrainedRun]
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """A run's mean time for an epoch, by which scores after so many epochs have a cost; None if none finished."""
+        finished = [run.seconds for run in self.runs if run.status == "finished"]
+        return fmean(finished) / self.parameters["epochs"] if finished else None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What an experiment's trials were trained on and with; `seconds` is how long each took, by its run's key.
+
+    `code` is the SHA-256, in hex, of the code that decides the weights; `preregistration` is as a run's.
+    """
+
+    code: str
+    hardware: Machine
+    versions: dict[str, str]
+    preregistration: str
+    seconds: dict[str, float]

@@ -6,37 +6,22 @@ the words are added here. Identical files give identical reports.
 
 import base64
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
-import pandas as pd
 
 from gan import files, formatting
-from gan.records.claims import ClaimEntry
-from gan.records.comparison import Comparison, Contrast, Retest
-from gan.records.simulation import Simulation
-from gan.records.training import Hardware, Training
-from gan.reporting import sentences
+from gan.reporting import curve, sentences, tables
 from gan.reporting.drawing import palette
 from gan.reporting.figures import draw
-from gan.reporting.results import Results, existing, last_summaries, measured
+from gan.reporting.headline import headline, spoken
+from gan.reporting.results import Results, existing, last_summaries, measured, suffix
 from gan.study.schema import Study
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-SOURCES = {
-    "V": "The text on the vanilla GAN's loss functions",
-    "T": "The tutorial",
-    "Q": "The questions and answers on binary cross-entropy",
-}
-FAMILIES = {
-    "declared": "Declared hypotheses",
-    "control": "Controls: the same mathematics in two forms",
-    "exploratory": "Exploratory: nobody declared these beforehand",
-}
+OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits")
 
 
 def write(study: Study, root: Path) -> Path:
@@ -49,7 +34,7 @@ def write(study: Study, root: Path) -> Path:
     results = Results.read(study, root)
     colours = palette(list(study.variants))
     drawn = draw(results, colours, reports / "figures")
-    content = context(results) | {"colours": colours, "drawn": drawn}
+    content = context(results) | {"colours": colours, "drawn": drawn, "pictured": pictured(study.data_sets, drawn)}
 
     html = _environment(autoescape=True, embed=lambda path: embed(reports / path))
     markdown = _environment(finalize=escape_markdown)
@@ -58,36 +43,65 @@ def write(study: Study, root: Path) -> Path:
     return reports / "report.html"
 
 
+def pictured(data_sets: Sequence[str], drawn: Collection[str]) -> list[tuple[str, str]]:
+    """The figures of training that were drawn, each for one data set after the other."""
+    return [(name, data) for name in OF_TRAINING for data in data_sets if f"{name}{suffix(data, data_sets)}" in drawn]
+
+
 def context(results: Results) -> dict[str, Any]:
     """All that the templates show, except for the figures."""
     study, comparison, training = results.study, results.comparison, results.training
     order = comparison.literature
-    baseline = flatten(study.baseline.model_dump(mode="json"))
-    environments, environment_numbers = training_environments(training)
+    baseline = formatting.flatten(study.baseline.model_dump(mode="json"))
+    environments, environment_numbers = tables.training_environments(training)
     metrics = results.metrics
-    accuracies, checksums = (results.classifiers[key].items() for key in ("accuracy", "sha256"))
+    rankings = [(standing, tables.ranking(standing, results)) for standing in comparison.standings]
     return {
         "study": study,
+        "several": len(study.data_sets) > 1,
+        "suffixes": {data: suffix(data, study.data_sets) for data in study.data_sets},
         "comparison": comparison,
-        **averaging(study),
+        **tables.averaging(study),
         "followed": results.followed,
         "omitted": results.omitted,
         "confidence": formatting.percent(1 - comparison.alpha),
-        "verdict": sentences.verdict(comparison, results.claims, results.late_runs),
-        "claims": claims_by_source(results.claims),
-        "families": contrasts_by_family(comparison),
+        "headline": headline(results.findings),
+        "details": sentences.details(results.findings, results.claims, results.late_runs),
+        "leading": sentences.leading(comparison),
+        "spoken": spoken,
+        "scope": results.scope,
+        "rankings": rankings,
+        # That of the most epochs on each data set.
+        "first_rankings": list({standing.data: (standing, rows) for standing, rows in rankings[::-1]}.values())[::-1],
+        "ladder": results.ladder,
+        "rungs": tables.rungs(results),
+        "search": results.search,
+        "searched": tables.searched(results.search),
+        "settings": tables.settings(results.search),
+        "memory_note": " ".join(sentences.adams_memory(results.memory)),
+        "toys": results.toys,
+        "rotation": tables.rotation(results.toys),
+        "ring": tables.ring(results.toys),
+        "agreement": curve.agreement(results.specifications),
+        "agreements": curve_sentences(results),
+        "past": tables.studies(results.past, comparison.margin),
+        "pooled": results.past.pooled,
+        "facts_shared": tables.claims_by_fact(results.claims),
+        "claims": tables.claims_by_source(results.claims),
+        "families": tables.contrasts_by_family(comparison),
         "measured": measured,
         "identities": results.identities,
         "audit": results.audit,
-        "audited": audit_tables(results),
+        "audited": tables.audit_tables(results),
         "simulation": results.simulation,
-        "simulated": simulation_tables(study, results.simulation),
-        "sensitivity": sensitivity(results),
-        "sizes": sizes(results),
+        "simulated": tables.simulation_tables(study, results.simulation),
+        "sensitivity": tables.sensitivity(results),
+        "sizes": tables.sizes(results),
         "variation": comparison.spread,
         # Fewer than two variants have no order.
         "order": order if order and len(order.published) > 1 else None,
-        "floor": results.floor,
+        "tuned_order": sentences.tuned_order(results.search, order) if order else "",
+        "floors": results.floor,
         "failing": {name: last for name, last in last_summaries(comparison).items() if last[1].failed},
         "diverged": metrics[metrics["status"] == "failed"].drop_duplicates(["variant", "seed"]).to_dict("records"),
         "late": formatting.joined([f"{count} of {name}" for name, count in results.late_runs.items()]),
@@ -97,159 +111,28 @@ def context(results: Results) -> dict[str, Any]:
         "environments": environments,
         "environment_numbers": environment_numbers,
         "benchmark": results.benchmark,
+        "speed": tables.speed_table(results.benchmark),
         "differences": {
-            name: {key: value for key, value in flatten(record.parameters).items() if baseline.get(key) != value}
+            name: {
+                key: value for key, value in formatting.flatten(record.parameters).items() if baseline.get(key) != value
+            }
             for name, record in training.items()
         },
         "classifiers": results.classifiers,
-        "weights": [(*accuracy, *checksum) for accuracy, checksum in zip(accuracies, checksums, strict=True)],
+        "weights": {
+            data: [
+                (*accuracy, *checksum)
+                for accuracy, checksum in zip(record["accuracy"].items(), record["sha256"].items(), strict=True)
+            ]
+            for data, record in results.classifiers.items()
+        },
     }
 
 
-def averaging(study: Study) -> dict[str, list[str]]:
-    """Where scores are means over fewer snapshots than declared, and the declared epochs at which no run is scored."""
-    scored = [study.evaluate.scored(variant) for variant in study.variants.values()]
-    counts = sorted({(epoch, len(averaged)) for epochs in scored for epoch, averaged in epochs.items()})
-    unscored = sorted(set(study.evaluate.epochs) - {epoch for epoch, _ in counts})
-    fewer = [(epoch, count) for epoch, count in counts if count < study.evaluate.average]
-    return {
-        "fewer": [f"{count} after {epoch} {'epoch' if epoch == 1 else 'epochs'}" for epoch, count in fewer],
-        "unscored": [str(epoch) for epoch in unscored],
-    }
-
-
-def claims_by_source(claims: Mapping[str, ClaimEntry]) -> dict[str, dict[str, ClaimEntry]]:
-    """The claims of each source by its title, each source's by number."""
-    ids = sorted(claims, key=lambda name: int(name[1:]))
-    letters = dict.fromkeys([*SOURCES, *(name[0] for name in ids)])
-    grouped = {letter: {name: claims[name] for name in ids if name[0] == letter} for letter in letters}
-    return {SOURCES.get(letter, letter): entries for letter, entries in grouped.items() if entries}
-
-
-def contrasts_by_family(comparison: Comparison) -> list[dict[str, Any]]:
-    """The families that have contrasts, each with its title."""
-    grouped = {name: [each for each in comparison.contrasts if each.family == name] for name in FAMILIES}
-    return [{"name": name, "title": FAMILIES[name], "contrasts": each} for name, each in grouped.items() if each]
-
-
-def audit_tables(results: Results) -> dict[str, Any]:
-    """What tables and lists show of the audit, without the omitted variants.
-
-    `departures` are sentences by losses. `twins` are groups of variants whose losses have the same name, too. `related`
-    has the pairs of other losses that are not simply different, each once. `matrix` has each variant's name and its
-    sign beside every variant above it, `legend` each sign and its meaning.
-    """
-    audit, plain_losses = results.audit, results.plain_losses
-    names = results.drawn(list(audit["variants"]))
-    departures: dict[str, list[str]] = {}
-    for entry in audit["numerics"]:
-        if departing := [name for name in entry["losses"] if name in plain_losses]:
-            departures.setdefault(formatting.joined(departing), []).append(entry["text"])
-    losses = {name: variant["losses"] for name, variant in audit["variants"].items()}
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(losses[name], []).append(name)
-    kinds = {frozenset((pair["first"], pair["second"])): pair["kind"] for pair in audit["pairs"]}
-    signs = {name: kind["sign"] for name, kind in audit["kinds"].items()}
-    firsts = {group[0] for group in alike.values()}
-    return {
-        "departures": departures,
-        "twins": [group for group in alike.values() if len(group) > 1],
-        "related": [
-            {**pair, "losses": (losses[pair["first"]], losses[pair["second"]])}
-            for pair in audit["pairs"]
-            if {pair["first"], pair["second"]} <= firsts
-        ],
-        "matrix": [
-            (name, [signs[kinds.get(frozenset((name, other)), "different")] for other in names[:place]])
-            for place, name in enumerate(names)
-        ],
-        "legend": [(kind["sign"], kind["words"].split(" from")[0]) for kind in audit["kinds"].values()],
-    }
-
-
-def simulation_tables(study: Study, simulation: Simulation) -> dict[str, Any]:
-    """The simulation study's scenarios by what a table can show of them, with its columns, and the bounds not kept."""
-    scenarios = simulation.scenarios
-    powers = {name for scenario in scenarios for name in scenario.power}
-    return {
-        "kinds": list(dict.fromkeys(kind for scenario in scenarios for kind in scenario.errors)),
-        "ids": [each.id for each in (*study.compare.hypotheses, *study.compare.controls) if each.id in powers],
-        "with_errors": [scenario for scenario in scenarios if scenario.errors],
-        "with_power": [scenario for scenario in scenarios if scenario.power],
-        "without_truth": [scenario for scenario in scenarios if not scenario.errors and not scenario.power],
-        "broken": [
-            f"{kind} in “{scenario.name}” ({formatting.share(error.rate, 1)})"
-            for scenario in scenarios
-            for kind, error in scenario.errors.items()
-            if not error.kept
-        ],
-    }
-
-
-@dataclass(frozen=True)
-class ByClassifier:
-    """A declared hypothesis as one classifier has it; `agree` is None for the classifier that counts."""
-
-    classifier: str
-    accuracy: float
-    tested: Contrast | Retest
-    agree: bool | None
-
-
-def sensitivity(results: Results) -> list[ByClassifier]:
-    """The declared contrasts, each by the classifier that counts and then by the others.
-
-    Empty where only one classifier has scored the runs.
-    """
-    by_column, accuracies = results.comparison.sensitivity, results.classifiers["accuracy"]
-    seeds, rows = list(accuracies), []
-    for contrast in results.comparison.contrasts:
-        if by_column and contrast.family == "declared":
-            rows.append(ByClassifier(seeds[0], accuracies[seeds[0]], contrast, None))
-            for column, retests in by_column.items():
-                seed = seeds[int(column.rsplit("_", 1)[1])]
-                rows += [
-                    ByClassifier(seed, accuracies[seed], retest, retest.agree)
-                    for retest in retests
-                    if retest.id == contrast.id
-                ]
-    return rows
-
-
-def sizes(results: Results) -> list[dict[str, Any]]:
-    """FID by all images and by half as many, of the floor and, as geometric means over runs, of the first standing."""
-    standing, metrics = results.comparison.standings[0], results.metrics
-    last = metrics[(metrics["epoch"] == standing.epochs) & (metrics["status"] == "finished")]
-    logs = pd.DataFrame(np.log(last[["fid_last", "fid_half"]].astype(float)))
-    means = pd.DataFrame(np.exp(logs.groupby(last["variant"]).mean()))
-    columns = ("fid_last", "fid_half")
-    rows: dict[object, dict[str, Any]] = {
-        name: {column: fids[column] for column in columns} for name, fids in means.iterrows()
-    }
-    rows["training images"] = {"fid_last": results.floor["fid"], "fid_half": results.floor["fid_half"]}
-    return [{"name": name, **rows[name]} for name in ("training images", *standing.ranking) if name in rows]
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What runs were trained with, and the checksum of the code."""
-
-    hardware: Hardware
-    versions: dict[str, str]
-    code: str
-
-
-def training_environments(training: Mapping[str, Training]) -> tuple[list[Environment], dict[str, int]]:
-    """The machines, versions and code that runs were trained with, and the number of each variant's, from 1 on."""
-    environments: list[Environment] = []
-    numbers = {}
-    for name, record in training.items():
-        environment = Environment(record.hardware, record.versions, record.checksums.code)
-        if environment not in environments:
-            environments.append(environment)
-        numbers[name] = 1 + environments.index(environment)
-    return environments, numbers
+def curve_sentences(results: Results) -> list[str]:
+    """What the specification curve says of each contrast."""
+    specifications = results.specifications
+    return [curve.agreement_of(specifications, each.contrast) for each in specifications.contrasts]
 
 
 def escape_markdown(value: object) -> str:
@@ -257,14 +140,6 @@ def escape_markdown(value: object) -> str:
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as `section.key: value`."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def embed(path: Path) -> str:
@@ -285,7 +160,7 @@ def _environment(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shown = ("fixed", "interval", "percent", "share", "span", "p_value", "duration", "joined", "misfit")
+    shown = ("fixed", "interval", "percent", "share", "span", "p_value", "duration", "joined", "misfit", "score")
     environment.filters |= {name: getattr(formatting, name) for name in shown}
     environment.globals |= {"zip": zip, **names}
     return environment

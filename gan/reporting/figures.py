@@ -15,10 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from gan.compute.tables import FAILURES
 from gan.records.comparison import Contrast
-from gan.reporting import drawing
+from gan.reporting import drawing, experiments
+from gan.reporting.curve import specifications
 from gan.reporting.drawing import BAND, DASHES, INK, MUTED, NAME_WIDTH, PAPER, RULE, palette
-from gan.reporting.results import Results, measured
+from gan.reporting.results import Results, measured, suffix
 
 FEW_ROWS = 8  # up to so many, rows are tall
 LABEL_WIDTH = 44  # characters of a contrast's label on one line
@@ -30,38 +32,77 @@ def draw(results: Results, colours: Mapping[str, str], folder: Path) -> list[str
     for figure in folder.glob("*.svg"):
         if figure.is_file() and drawing.is_saved(figure):
             figure.unlink()
-    figures = {**_of_training(results, colours), **_of_scores(results, colours), **_of_losses(results, colours)}
+    makers = (_of_experiments, _of_scores, _of_training, _of_losses)
+    figures = {name: figure for make in makers for name, figure in make(results, colours).items()}
     for name, drawn in figures.items():
         drawing.save(drawn, folder / f"{name}.svg")
     return list(figures)
 
 
-def _of_training(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
-    compared, followed = (
-        {name: colours[name] for name in names} for names in (results.drawn(results.study.compared), results.followed)
-    )
-    snapshots = results.snapshots[results.snapshots["variant"].isin(list(compared))]
-    history = results.history[results.history["variant"].isin(list(followed))]
-    quantiles = [name for name in history.columns if name.startswith("fake_logit_q")]
-    return {
-        "learning": learning(snapshots, compared),
-        "probabilities": probabilities(history, followed),
-        "gradients": gradients(history, followed),
-        "saturation": saturation(history, followed),
-        "losses": losses(history, followed),
-        "logits": logits(history, quantiles, followed),
+def _of_experiments(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
+    ladder, search, memory = results.ladder, results.search, results.memory
+    trained = [run.adam.objective for run in memory.runs] + [each.objective for each in memory.directions]
+    names = dict.fromkeys([*colours, *ladder.objectives, *search.objectives, *trained])
+    shades = palette(list(names))
+    figures = {
+        "map": experiments.learning_map(search),
+        "best-of-k": experiments.best_of_k(search, shades),
+        "ladder": experiments.ladder(ladder, shades),
     }
+    if any(run.adam.printed for run in memory.runs):
+        figures["updates"] = experiments.updates(memory, shades)
+    if memory.from_start.ended or memory.after_switch.ended:
+        figures["recovery"] = experiments.recovery(memory)
+    if any(each.cosine is not None for each in memory.directions):
+        figures["cosines"] = experiments.cosines(memory, shades)
+    decided = [summary.contrast for summary in results.specifications.contrasts if summary.total]
+    declared = [each.id for each in results.comparison.contrasts if each.family == "declared" and each.id in decided]
+    if shown := declared or decided:
+        figures["specifications"] = specifications(results.specifications, shown)
+    paid = {name: results.training[name].seconds_per_epoch for name in results.followed}
+    known = {name: seconds for name, seconds in paid.items() if seconds}
+    snapshots = results.snapshots[results.snapshots["variant"].isin(known)]
+    if len(snapshots):
+        minutes = snapshots["epoch"] * snapshots["variant"].map(known) / 60
+        figures["cost"] = experiments.cost(snapshots.assign(minutes=minutes), {name: colours[name] for name in known})
+    return figures
+
+
+def _of_training(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    data_sets = results.study.data_sets
+    quantiles = [name for name in results.history.columns if name.startswith("fake_logit_q")]
+    metrics = results.metrics
+    last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
+    for data in data_sets:
+        names = results.compared_on(data)
+        compared = {name: colours[name] for name in results.drawn(names)}
+        followed = {name: colours[name] for name in results.followed if name in names}
+        if not followed:
+            continue
+        snapshots = results.snapshots[results.snapshots["variant"].isin(list(compared))]
+        history = results.history[results.history["variant"].isin(list(followed))]
+        drawn = {
+            "learning": learning(snapshots, compared),
+            "probabilities": probabilities(history, followed),
+            "gradients": gradients(history, followed),
+            "saturation": saturation(history, followed),
+            "losses": losses(history, followed),
+            "logits": logits(history, quantiles, followed),
+            "digits": digits(last, results.floor[data]["digit_shares"], followed),
+        }
+        figures |= {f"{name}{suffix(data, data_sets)}": figure for name, figure in drawn.items()}
+    return figures
 
 
 def _of_scores(results: Results, colours: Mapping[str, str]) -> dict[str, Figure]:
-    comparison, metrics, floor = results.comparison, results.metrics, results.floor
-    last = metrics[metrics["epoch"] == metrics.groupby("variant")["epoch"].transform("max")]
-    figures = {"digits": digits(last, floor["digit_shares"], {name: colours[name] for name in results.followed})}
+    comparison, metrics, figures = results.comparison, results.metrics, {}
     for standing in comparison.standings:
         ranking = results.drawn(standing.ranking)
         summary = pd.DataFrame([standing.variants[name] for name in ranking]).assign(variant=ranking)
-        scored = metrics[metrics["epoch"] == standing.epochs]
-        figures[f"seeds-{standing.epochs}"] = seeds(scored, summary, floor["fid"], colours)
+        scored = metrics[(metrics["epoch"] == standing.epochs) & (metrics["data"] == standing.data)]
+        name = f"seeds{suffix(standing.data, results.study.data_sets)}-{standing.epochs}"
+        figures[name] = seeds(scored, summary, results.floor[standing.data]["fid"], colours)
     pairs = [each for each in comparison.contrasts if not {each.variant, each.against} & results.omitted]
     if pairs:
         figures["ratios"] = ratios(_ratio_rows(pairs), comparison.margin, colours)
@@ -111,9 +152,9 @@ def _audit_rows(record: Mapping[str, Any], player: str) -> pd.DataFrame:
 def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: Mapping[str, str]) -> Figure:
     """One dot per run that survived on a logarithmic axis, above each variant's mean and interval.
 
-    `metrics`: variant, seed, fid (missing where a run diverged) and collapsed, which makes a run's dot a cross.
-    `summary`: variant, mean, low, high, collapsed, diverged, for the figure's rows from the top. A seed stands at the
-    same height in all of them.
+    `metrics`: variant, seed, fid (missing where a run diverged) and state; a failed run's dot is a cross.
+    `summary`: variant, mean, low, high and how many runs are in each state, for the figure's rows from the top. A seed
+    stands at the same height in all of them.
     """
     figure, axes = drawing.rows(len(summary), 0.62 if len(summary) <= FEW_ROWS else 0.44)
     axes.axvline(floor, color=INK, linewidth=1, linestyle=DASHES)
@@ -125,11 +166,12 @@ def seeds(metrics: pd.DataFrame, summary: pd.DataFrame, floor: float, colours: M
     for place, row in enumerate(rows):
         colour = colours[row["variant"]]
         runs = metrics[metrics["variant"] == row["variant"]].dropna(subset="fid")
-        heights, lost = place + runs["seed"].map(lift), runs["collapsed"].astype(bool)
+        heights, lost = place + runs["seed"].map(lift), runs["state"].isin(FAILURES)
         sns.scatterplot(x=runs["fid"][~lost], y=heights[~lost], color=colour, s=16, alpha=0.7, linewidth=0, ax=axes)
         axes.plot(runs["fid"][lost], heights[lost], "x", color=colour, markersize=4, markeredgewidth=0.8, alpha=0.8)
         drawing.interval(axes, place + 0.27, row["mean"], row["low"], row["high"], colour)
-    notes = [", ".join(f"{row[how]} {how}" for how in ("collapsed", "diverged") if row[how]) for row in rows]
+    counts = {state: state.replace(" ", "_") for state in FAILURES}
+    notes = [", ".join(f"{row[name]} {state}" for state, name in counts.items() if row[name]) for row in rows]
     labels = [[fill(row["variant"], NAME_WIDTH), *filter(None, [note])] for row, note in zip(rows, notes, strict=True)]
     axes.set_yticks(range(len(rows)), ["\n".join(lines) for lines in labels])
     axes.set(xlabel="FID (logarithmic)", ylabel="")
@@ -141,7 +183,7 @@ def ratios(contrasts: pd.DataFrame, margin: float, colours: Mapping[str, str]) -
     """A forest plot: each contrast's ratio and interval, the margin of equivalence shaded, a line between families.
 
     `contrasts`: label, variant, ratio, low, high, family, verdict, scored; a missing ratio leaves its row empty. An
-    exploratory contrast is hollow. A ratio with collapsed runs included (`scored`) is an open triangle.
+    exploratory contrast is hollow. A ratio with failed runs included (`scored`) is an open triangle.
     """
     figure, axes = drawing.rows(len(contrasts), 0.36 if len(contrasts) <= FEW_ROWS else 0.3)
     axes.axvspan(1 / margin, margin, color=BAND, linewidth=0)

@@ -1,5 +1,6 @@
 """All that the report is made from: the study, and what its stages left in `reports/` and `models/`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,14 +8,18 @@ from typing import Any, Self
 
 import pandas as pd
 
-from gan.compute.tables import collapsed, read_tables
+from gan.compute.tables import read_tables, states
 from gan.errors import StudyError
 from gan.files import read_json
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison, Contrast, Ratio, Retest, Summary
 from gan.records.mechanism import Mechanism
+from gan.records.memory import Memory
 from gan.records.reading import read
+from gan.records.robustness import History, LadderRecord, PairedSearch, Scope, SearchRecord
 from gan.records.simulation import Simulation
+from gan.records.specifications import SpecificationCurve
+from gan.records.toys import Toys
 from gan.records.training import Training
 from gan.study.schema import Study
 
@@ -28,24 +33,72 @@ HISTORY = (
 DRAWN_AT_MOST = 40  # variants; nobody reads more panels than these
 
 
+@dataclass(frozen=True)
+class Findings:
+    """The records that the answer is made from; `recipes` has the settings of each compared variant."""
+
+    comparison: Comparison
+    ladder: LadderRecord
+    search: SearchRecord
+    scope: Scope
+    recipes: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, reports: Path) -> Self:
+        """Read them below `reports`; StudyError if a file is missing."""
+        comparison = read(Comparison, existing(reports / "comparison.json"))
+        paths = {name: existing(reports / "training" / f"{name}.json") for name in last_summaries(comparison)}
+        return cls(
+            comparison,
+            read(LadderRecord, existing(reports / "ladder.json")),
+            read(SearchRecord, existing(reports / "search.json")),
+            read(Scope, existing(reports / "scope.json")),
+            {name: read(Training, path).parameters for name, path in paths.items()},
+        )
+
+    @property
+    def contrast(self) -> Contrast | None:
+        """The declared contrast of the scope's two objectives on the printed recipe, if there is one."""
+        pair = (self.scope.variant, self.scope.against)
+        for each in self.comparison.contrasts:
+            objectives = tuple(self.recipes[name]["objective"] for name in (each.variant, each.against))
+            if each.family == "declared" and objectives == pair:
+                return each
+        return None
+
+    @property
+    def pair(self) -> PairedSearch | None:
+        """The search's contrast of the scope's two objectives, if there is one."""
+        both = (self.scope.variant, self.scope.against)
+        return next((each for each in self.search.pairs if (each.variant, each.against) == both), None)
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """A study and its results, of its variants and no others, in their order.
 
-    `metrics` has a row per run and scored epoch, with a column `collapsed`. `snapshots` and `history` have a row per
-    run and epoch, with a column `failed`: whether the run diverged, then or later. `training` has a record per variant.
+    `metrics` has a row per run and scored epoch, with a column `state`. `snapshots` and `history` have a row per
+    run and epoch, with a column `failed`: whether the run diverged, then or later. `training` has a record per variant,
+    `floor` and `classifiers` have one per data set.
     """
 
     study: Study
     comparison: Comparison
+    ladder: LadderRecord
+    search: SearchRecord
+    scope: Scope
+    toys: Toys
+    memory: Memory
+    specifications: SpecificationCurve
+    past: History
     claims: dict[str, ClaimEntry]
     identities: list[Identity]
     audit: dict[str, Any]
     mechanism: Mechanism
     simulation: Simulation
-    floor: dict[str, Any]
+    floor: dict[str, dict[str, Any]]
     benchmark: dict[str, dict[str, Any]]
-    classifiers: dict[str, Any]
+    classifiers: dict[str, dict[str, Any]]
     training: dict[str, Training]
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
@@ -77,17 +130,30 @@ class Results:
         return cls(
             study=study,
             comparison=comparison,
+            ladder=read(LadderRecord, existing(reports / "ladder.json")),
+            search=read(SearchRecord, existing(reports / "search.json")),
+            scope=read(Scope, existing(reports / "scope.json")),
+            toys=read(Toys, existing(reports / "toys.json")),
+            memory=read(Memory, existing(reports / "memory.json")),
+            specifications=read(SpecificationCurve, existing(reports / "specifications.json")),
+            past=read(History, existing(reports / "history.json")),
             claims=read(dict[str, ClaimEntry], existing(reports / "claims.json")),
             mechanism=read(Mechanism, existing(reports / "mechanism.json")),
             simulation=read(Simulation, existing(reports / "simulation.json")),
             identities=read(list[Identity], existing(reports / "identities.json")),
             **{name: _json(reports / f"{name}.json") for name in records},
-            classifiers=_json(root / "models" / "classifiers.json"),
+            classifiers={name: _json(root / "models" / name / "classifiers.json") for name in study.data_sets},
             training={name: read(Training, existing(reports / "training" / f"{name}.json")) for name in study.variants},
-            metrics=metrics.assign(collapsed=collapsed(metrics, comparison.collapse)),
+            metrics=metrics.assign(state=states(metrics, comparison.learnt)),
             snapshots=snapshots.merge(failed, how="left"),
             history=history.merge(failed, how="left"),
         )
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What the headline is made from."""
+        recipes = {name: record.parameters for name, record in self.training.items()}
+        return Findings(self.comparison, self.ladder, self.search, self.scope, recipes)
 
     @cached_property
     def omitted(self) -> set[str]:
@@ -98,11 +164,22 @@ class Results:
 
     @cached_property
     def followed(self) -> list[str]:
-        """The variants whose training is drawn: those of hypotheses and controls, or without any all compared ones."""
-        compared, named = self.study.compared, self.study.compare.named
-        return [name for name in compared if name in named] or self.drawn(compared)
+        """The variants whose training is drawn.
 
-    def drawn(self, variants: tuple[str, ...] | list[str]) -> list[str]:
+        On each data set: those of hypotheses and controls, or without any there all compared ones.
+        """
+        named = self.study.compare.named
+        return [
+            name
+            for data in self.study.data_sets
+            for name in [each for each in self.compared_on(data) if each in named] or self.drawn(self.compared_on(data))
+        ]
+
+    def compared_on(self, data: str) -> list[str]:
+        """The compared variants on one data set."""
+        return [name for name in self.study.compared if self.study.variants[name].data == data]
+
+    def drawn(self, variants: Sequence[str]) -> list[str]:
         """Those of `variants` that figures show."""
         return [name for name in variants if name not in self.omitted]
 
@@ -133,10 +210,15 @@ def last_summaries(comparison: Comparison) -> dict[str, tuple[int, Summary]]:
     return summaries
 
 
+def suffix(data: str, data_sets: Sequence[str]) -> str:
+    """What follows a figure's name if it is one of several: nothing for the first of the data sets."""
+    return "" if data == data_sets[0] else f"-{data}"
+
+
 def measured(contrast: Contrast | Retest) -> Contrast | Retest | Ratio:
     """What has a contrast's `ratio`, `low` and `high`: the contrast itself, of runs that survived.
 
-    Where no runs are left to compare, it is the contrast's `scored_ratio`, of all runs, collapsed ones included.
+    Where no runs are left to compare, it is the contrast's `scored_ratio`, of all runs, failed ones included.
     """
     return contrast if contrast.ratio is not None else contrast.scored_ratio
 

@@ -3,21 +3,26 @@
 Two variants are compared at the last epoch at which both were scored. There are three families, each with a Holm
 correction of its own. *Declared* hypotheses and *controls*, the same mathematics in two forms, pair two variants on
 their shared seeds. *Exploratory* contrasts compare all runs of both: pairing gains nothing here, because the scores of
-two variants on one seed are about uncorrelated, and a few runs can still be told apart from many. Four pairs never
-reach p < 2/2^4; four runs against twelve reach 2/C(16, 4).
+two variants on one seed are about uncorrelated, and a few runs can still be told apart from many. Six pairs never
+reach p < 2/2^6; six runs against ten reach 2/C(16, 6).
+
+Controls ask two things. Each asks whether its two forms are equivalent, within the margin. One *omnibus* test asks
+whether any of all their forms differs from another: its alarm tells that a difference was detected, however small.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
+from scipy import stats
 
-from gan.records.comparison import Family, Verdict
+from gan.records.comparison import Family, Omnibus, Verdict
 from gan.stats.inference import (
     Estimate,
     Floats,
+    blocks_test,
     equivalence_test,
     hodges_lehmann,
     hodges_lehmann_shift,
@@ -73,7 +78,7 @@ class Contrast:
     """A hypothesis after its test, in a family of `family_size` tests.
 
     The runs are those at `epoch`, on shared seeds if the test is paired. `p` is the hypothesis's own, of a difference
-    or of equivalence. Only of controls is the p of a difference adjusted, too.
+    or of equivalence. Controls have the `omnibus` test of them all.
     """
 
     hypothesis: Hypothesis
@@ -86,7 +91,7 @@ class Contrast:
     difference: DifferenceTest
     p: float
     p_adjusted: float
-    p_difference_adjusted: float | None = None
+    omnibus: Omnibus | None = None
 
     @property
     def paired(self) -> bool:
@@ -107,7 +112,7 @@ class Contrast:
 
     @cached_property
     def scored_ratio(self) -> Estimate:
-        """variant / against, of all runs that have a score, collapsed ones included."""
+        """variant / against, of all runs that have a score, failed ones included."""
         return self._ratio(self.variant.scored, self.against.scored)
 
     def _ratio(self, variant: Runs, against: Runs) -> Estimate:
@@ -129,9 +134,9 @@ class Contrast:
         return self.p_adjusted <= self.settings.alpha
 
     @property
-    def differs(self) -> bool:
-        """Whether the two forms of a control differ by more than chance."""
-        return self.p_difference_adjusted is not None and self.p_difference_adjusted <= self.settings.alpha
+    def detected(self) -> bool:
+        """Whether some form of the same mathematics differs from another by more than chance."""
+        return self.omnibus is not None and self.omnibus.alarm
 
     @property
     def identical(self) -> bool:
@@ -149,16 +154,16 @@ def verdict(contrast: Contrast) -> Verdict:
             return "undecided"
         case "superiority":
             return "supported" if contrast.difference.direction < 0 else "refuted"
-        case "control" if contrast.differs:
-            return "different"
         case "control" if contrast.identical:
             return "equivalent"
         case _ if len(contrast.survivors_log_differences) < _fewest_pairs(contrast):
             return "insufficient data"
         case _ if unequal_failures(contrast.variant, contrast.against):
             return "undecided"
-        case kind if contrast.significant:
-            return "equivalent" if kind == "control" else "supported"
+        case "control" if contrast.significant:
+            return "detected, within the margin" if contrast.detected else "equivalent"
+        case _ if contrast.significant:
+            return "supported"
         case kind if _beyond_margin(contrast):
             return "different" if kind == "control" else "refuted"
         case _:
@@ -194,12 +199,40 @@ def decide(scores: Scores, settings: Compare) -> list[Contrast]:
     """The whole decision on what was declared beforehand: the hypotheses, then the controls."""
     return [
         *run_tests("declared", settings.hypotheses, scores, settings),
-        *run_tests("control", settings.controls, scores, settings),
+        *run_tests("control", settings.controls, scores, settings, omnibus(scores, settings)),
     ]
 
 
+def omnibus(scores: Scores, settings: Compare) -> Omnibus | None:
+    """The one test of all forms that the controls name and `scores` have; None if no two share an epoch and a seed.
+
+    Log scores are permuted within seeds, the blocks; where a run failed, their ranks within each seed are, failures
+    last, as in Friedman's test (1937).
+    """
+    forms = [name for name in settings.forms if name in scores]
+    epochs = set.intersection(*(set(scores[name]) for name in forms)) if len(forms) > 1 else set()
+    if not epochs:
+        return None
+    epoch = max(epochs)
+    runs = [scores[name][epoch] for name in forms]
+    seeds = reduce(np.intersect1d, [each.seeds for each in runs])
+    if not len(seeds):
+        return None
+    ranked = np.stack([each.ranked[np.isin(each.seeds, seeds)] for each in runs], axis=1)
+    p = blocks_test(np.log(ranked) if np.isfinite(ranked).all() else stats.rankdata(ranked, axis=1))
+    return Omnibus(forms, epoch, len(seeds), p, alarm=p <= settings.alpha)
+
+
+def omnibus_of(contrasts: Iterable[Contrast]) -> Omnibus | None:
+    """The test that all controls among the contrasts share."""
+    return next((contrast.omnibus for contrast in contrasts if contrast.omnibus), None)
+
+
 def explore(scores: Scores, settings: Compare) -> list[Contrast]:
-    """Every variant against the reference, except what was declared so and the controls, which repeat a variant."""
+    """Every variant against the reference, except what was declared so and the controls, which repeat a variant.
+
+    `scores` are those on the reference's data set.
+    """
     repeated = {control.variant for control in settings.controls}
     declared = [{h.variant, h.against} for h in (*settings.hypotheses, *settings.controls)]
     hypotheses = [
@@ -221,7 +254,13 @@ def _exploratory(variant: str, reference: str) -> Hypothesis:
     )
 
 
-def run_tests(family: Family, hypotheses: Sequence[Hypothesis], scores: Scores, settings: Compare) -> list[Contrast]:
+def run_tests(
+    family: Family,
+    hypotheses: Sequence[Hypothesis],
+    scores: Scores,
+    settings: Compare,
+    omnibus: Omnibus | None = None,
+) -> list[Contrast]:
     """Test a family: those of its hypotheses whose variants share a scored epoch, corrected for their number."""
     testable = [h for h in hypotheses if shared_epochs(h, scores)]
     samples = [last_shared_runs(h, scores) for h in testable]
@@ -234,7 +273,6 @@ def run_tests(family: Family, hypotheses: Sequence[Hypothesis], scores: Scores, 
         difference.p if h.kind == "superiority" else _equivalence_p(variant, against, settings.margin)
         for h, difference, (_, variant, against) in zip(testable, differences, samples, strict=True)
     ]
-    p_differences = holm([difference.p for difference in differences]).tolist()
     return [
         Contrast(
             hypothesis=h,
@@ -247,10 +285,10 @@ def run_tests(family: Family, hypotheses: Sequence[Hypothesis], scores: Scores, 
             difference=difference,
             p=p,
             p_adjusted=p_adjusted,
-            p_difference_adjusted=p_difference_adjusted if family == "control" else None,
+            omnibus=omnibus,
         )
-        for h, (epoch, variant, against), difference, p, p_adjusted, p_difference_adjusted in zip(
-            testable, samples, differences, p_values, holm(p_values).tolist(), p_differences, strict=True
+        for h, (epoch, variant, against), difference, p, p_adjusted in zip(
+            testable, samples, differences, p_values, holm(p_values).tolist(), strict=True
         )
     ]
 

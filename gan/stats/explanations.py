@@ -27,7 +27,7 @@ def _measurement(contrast: Contrast) -> str:
     nothing = f"No {survivor} ({_seeds(contrast)}, {p})"
     if not math.isfinite(contrast.scored_ratio.value):
         return nothing
-    return f"{nothing}; collapsed runs included, {_comparison(contrast, contrast.scored_ratio)}"
+    return f"{nothing}; failed runs included, {_comparison(contrast, contrast.scored_ratio)}"
 
 
 def _comparison(contrast: Contrast, ratio: Estimate, further: Sequence[str] = ()) -> str:
@@ -86,17 +86,22 @@ def _order(contrast: Contrast, failures: str) -> str:
     return f"{order}, {better} does better{' seed by seed' * contrast.paired}" if order else ""
 
 
+def _detection(contrast: Contrast) -> str:
+    test = contrast.omnibus
+    if test is None or not test.alarm:
+        return ""
+    forms = f"the {len(test.variants)} forms of the same mathematics"
+    return f", although {forms} differ by more than chance (one test of all: p {p_relation(test.p)})"
+
+
 def _agreement(contrast: Contrast, failures: str) -> str:
-    if contrast.p_difference_adjusted is not None and contrast.differs:
-        p = p_relation(contrast.p_difference_adjusted)
-        return f", but the two forms of the same mathematics differ by more than chance (sign flips: adjusted p {p})"
     if contrast.family == "control" and contrast.identical:
         return ", all scores being the same to the last bit"
     if unequal_failures(contrast.variant, contrast.against):
         return f", but unequal failures ({failures}) void the test of equivalence"
     within = f"a factor of {contrast.settings.margin:g}"
     if contrast.significant:
-        return f", so the two agree within {within}"
+        return f", so the two agree within {within}{_detection(contrast)}"
     level = three_digits(100 - 200 * contrast.settings.alpha / contrast.family_size)
     low, high = three_digits(contrast.mean_ratio.low), three_digits(contrast.mean_ratio.high)
     interval = f"the {level} % interval of the mean ratio, {low} to {high}"

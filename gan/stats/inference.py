@@ -8,10 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import permutations, product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 from statsmodels.stats.power import TTestPower
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 EXACT_PAIRS = 40  # half of them make 2^20 sums: under a second
 MONTE_CARLO_BATCHES, MONTE_CARLO_BATCH = 100, 1000
 PERMUTATIONS = 99_999  # enough to list all of 4 against 38 runs
+BLOCK_PERMUTATIONS = 9_999
 ROUNDING = 1e-12  # of the sum of magnitudes: sums closer than this are equal on paper
 
 
@@ -93,6 +95,34 @@ def rank_sum_test(variant: Floats, against: Floats) -> float:
     tied = len(np.unique(pooled)) < len(pooled)
     listed = stats.PermutationMethod(n_resamples=PERMUTATIONS, batch=10_000, rng=np.random.default_rng(0))
     return min(1.0, float(stats.mannwhitneyu(variant, against, method=listed if tied else "exact").pvalue))
+
+
+def blocks_test(scores: Floats) -> float:
+    """p of whether forms differ, from `scores` `[block, form]` (Fisher 1935): permutations within blocks.
+
+    The statistic is the sum of squares between the forms' means. All permutations if they are fewer than
+    `BLOCK_PERMUTATIONS`, else so many, always the same ones. Fewer than two blocks or forms show nothing: 1.
+    """
+    if min(scores.shape) < 2:
+        return 1.0
+    centred = scores - scores.mean(1, keepdims=True)  # loses no digits, and equal scores give equal statistics
+    arrangements, exact = block_arrangements(*scores.shape)
+    sums = np.take_along_axis(centred[None], arrangements, 2).sum(1)
+    least = np.square(centred.sum(0)).sum() - ROUNDING * np.square(centred).sum()
+    reached = int((np.square(sums).sum(1) >= least).sum())
+    return reached / len(sums) if exact else (reached + 1) / (len(sums) + 1)
+
+
+@cache
+def block_arrangements(blocks: int, forms: int) -> tuple[NDArray[np.int64], bool]:
+    """Orders of the forms within each block, `[arrangement, block, form]`, and whether these are all that there are."""
+    orders = np.array(list(permutations(range(forms))))
+    count = len(orders) ** blocks
+    if count <= BLOCK_PERMUTATIONS:
+        places = np.array(list(product(range(len(orders)), repeat=blocks)))
+    else:  # to draw them anew for each of thousands of simulated studies would take minutes
+        places = np.random.default_rng(0).integers(len(orders), size=(BLOCK_PERMUTATIONS, blocks))
+    return orders[places], count <= BLOCK_PERMUTATIONS
 
 
 def discordance_test(first: int, second: int) -> float:
@@ -212,6 +242,28 @@ def probability_of_improvement(variant: Floats, against: Floats) -> float:
     if not (len(variant) and len(against)):
         return math.nan
     return float(((variant[:, None] < against) + 0.5 * (variant[:, None] == against)).mean())
+
+
+def improvement_estimate(variant: Floats, against: Floats, confidence: float) -> Estimate:
+    """`probability_of_improvement` with an interval that never leaves 0 … 1 (Newcombe 2006, part 2, method 5).
+
+    Its ends are the θ whose distance from the estimate is z standard errors, those of Hanley and McNeil (1982) at θ,
+    with the mean of both samples' sizes for each. It takes the two samples as independent.
+    """
+    value = probability_of_improvement(variant, against)
+    if math.isnan(value):
+        return Estimate(value, 0.0, 1.0, 1.0)
+    runs, pairs = (len(variant) + len(against)) / 2, len(variant) * len(against)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+
+    def low_end(value: float) -> float:
+        def excess(theta: float) -> float:
+            dependence = (runs - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+            return (theta - value) ** 2 - z**2 * theta * (1 - theta) * (1 + dependence) / pairs
+
+        return float(optimize.brentq(excess, 0, math.nextafter(value, 0))) if value > 0 else 0.0
+
+    return Estimate(value, low_end(value), 1 - low_end(1 - value), confidence)
 
 
 def pairs_for_superiority(effect: float, alpha: float, power: float) -> int:

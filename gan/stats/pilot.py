@@ -42,7 +42,7 @@ def plan(metrics: pd.DataFrame, settings: Compare) -> dict[str, Any]:
     """
     if not settings.hypotheses:
         raise StudyError("compare.hypotheses is empty: there is nothing that a number of seeds could be needed for")
-    scores = read_scores(metrics, settings.metric, settings.collapse)
+    scores = read_scores(metrics, settings.metric, settings.learnt)
     for h in settings.hypotheses:
         if (pairs := len(_tested_differences(h, _pairs(h, scores)))) < 2:
             raise StudyError(
@@ -109,7 +109,7 @@ def _tested_differences(hypothesis: Hypothesis, pairs: Pairs) -> Floats:
 def _pairs(hypothesis: Hypothesis, scores: Scores) -> Pairs:
     """The pilot's, none where it lacks a variant."""
     if not shared_epochs(hypothesis, scores):
-        none = Runs(np.empty(0, int), np.empty(0), np.empty(0, bool))
+        none = Runs(np.empty(0, int), np.empty(0), np.empty(0, object))
         return none, none
     _, variant, against = last_shared_runs(hypothesis, scores)
     return on_shared_seeds(variant, against)

@@ -1,7 +1,8 @@
 """A run's score, when it has failed, and the pairs that two variants make on their shared seeds.
 
 A score is positive and lower is better. Of differences the logarithm counts, so an effect is a ratio. A run has failed
-if it diverged (its metric is not finite) or collapsed (it draws too few digits). Either counts as +infinity, the worst.
+if it diverged (it has no score), fell into mode collapse or never learnt (`gan.compute.tables.states`). Each of these
+counts as +infinity, the worst. A run that has not learnt yet counts by its score.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gan.compute.tables import collapsed
+from gan.compute.tables import FAILURES, Learnt, states
 from gan.errors import StudyError
 from gan.stats.inference import Floats, signed_ranks
 
@@ -24,21 +25,21 @@ AVERAGED = ("kid", "precision", "recall", "density", "coverage", "digits")
 class Runs:
     """One variant's runs at one scored epoch, `[run]` each, by rising seed.
 
-    `metric` is NaN where the run diverged; `others` are its other scores.
+    `metric` is NaN where the run diverged; `states` are those of `gan.compute.tables`, `others` its other scores.
     """
 
     seeds: NDArray[np.int64]
     metric: Floats
-    collapsed: NDArray[np.bool_]
+    states: NDArray[np.object_]
     others: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
-    def diverged(self) -> NDArray[np.bool_]:
-        return np.isnan(self.metric)
-
-    @cached_property
     def failed(self) -> NDArray[np.bool_]:
-        return self.diverged | self.collapsed
+        return np.isin(self.states, FAILURES)
+
+    def count(self, state: str) -> int:
+        """How many runs are in that state."""
+        return int((self.states == state).sum())
 
     @cached_property
     def ranked(self) -> Floats:
@@ -52,22 +53,22 @@ class Runs:
 
     @property
     def scored(self) -> "Runs":
-        """The same runs, as if those that collapsed had survived."""
-        return replace(self, collapsed=np.zeros_like(self.collapsed))
+        """The same runs, as if all those that have a score had learnt."""
+        return replace(self, states=np.where(self.states == "diverged", self.states, "learnt"))
 
     def at(self, places: NDArray[np.int64]) -> "Runs":
         """The runs at these places, without their other scores."""
-        return Runs(self.seeds[places], self.metric[places], self.collapsed[places])
+        return Runs(self.seeds[places], self.metric[places], self.states[places])
 
 
 Scores: TypeAlias = Mapping[str, Mapping[int, Runs]]
 """Each variant's runs by epoch."""
 
 
-def read_scores(metrics: pd.DataFrame, metric: str, collapse: int) -> Scores:
+def read_scores(metrics: pd.DataFrame, metric: str, learnt: Learnt) -> Scores:
     """Each variant's runs by epoch.
 
-    `metrics` has a row per run and scored epoch; runs that draw at most `collapse` digits have collapsed.
+    `metrics` has a row per run and scored epoch, with what `gan.compute.tables.states` asks for.
 
     Raises:
         StudyError: an epoch of a run appears twice, has an unknown status or is finished without a positive metric.
@@ -87,14 +88,14 @@ def read_scores(metrics: pd.DataFrame, metric: str, collapse: int) -> Scores:
             variant, epoch, seed = runs.index[faulty][0]
             raise StudyError(f"{variant}, seed {seed}, epoch {epoch}: the run {fault}; evaluate {variant} again")
     measured.loc[~finished] = np.nan
-    has_collapsed = collapsed(measured, collapse)
+    kinds = states(runs.reset_index(), learnt).set_axis(runs.index)
     scores: dict[str, dict[int, Runs]] = {}
     for variant, epoch in metrics[["variant", "epoch"]].drop_duplicates().itertuples(index=False):
         rows = measured.loc[(variant, epoch)]
         scores.setdefault(str(variant), {})[int(epoch)] = Runs(
             seeds=rows.index.to_numpy(),
             metric=rows[metric].to_numpy(),
-            collapsed=has_collapsed.loc[(variant, epoch)].to_numpy(),
+            states=kinds.loc[(variant, epoch)].to_numpy(),
             others={str(name): rows[name].to_numpy() for name in rows if name != metric},
         )
     return scores

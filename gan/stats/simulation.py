@@ -6,7 +6,7 @@ variant's level, independently for all runs.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -16,10 +16,11 @@ from gan.compute.executors import Executor, ProgressCallback
 from gan.compute.progress import progress
 from gan.errors import StudyError
 from gan.records.simulation import ErrorRate, Rate, ScenarioRates, Simulation
-from gan.stats.contrasts import decide, verdict
+from gan.stats.comparison import places, rank
+from gan.stats.contrasts import decide, omnibus_of, verdict
 from gan.stats.inference import share_estimate
 from gan.stats.scores import Runs, Scores
-from gan.study.schema import Hypothesis, Study
+from gan.study.schema import Compare, Hypothesis, Study
 
 STUDIES_PER_TASK = 100
 CONFIDENCE = 0.95  # of the rates' intervals
@@ -29,27 +30,34 @@ EQUAL = 1e-9  # logarithms closer than this are equal on paper
 ERRORS = {
     "superiority": {"supported": "false superiority", "refuted": "false superiority"},
     "equivalence": {"supported": "false equivalence", "refuted": "false refutation of equivalence"},
-    "control": {"equivalent": "false equivalence of a control", "different": "false alarm of a control"},
+    "control": {
+        "equivalent": "false equivalence of a control",
+        "detected, within the margin": "false equivalence of a control",
+        "different": "false difference of a control",
+    },
 }
+# What is claimed of all the controls' variants, and of all that a simulated study ranks.
+CONTROLS, RANKING = "controls", "ranking"
+FALSE_ALARM, FALSE_ORDER = "false alarm of the controls", "false order in the ranking"
 
 Claim: TypeAlias = tuple[str, str]
-"""Id and verdict of a hypothesis or control."""
+"""Id and verdict of a hypothesis or control, or what is claimed of all of them."""
 Outcomes: TypeAlias = Counter[frozenset[Claim]]
 """How many studies made these claims."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is true of simulated studies: each variant's typical score, and the share of its runs that collapse.
+    """What is true of simulated studies: each variant's typical score, and the share of its runs that fail.
 
-    Where one variant collapses more than another, levels alone don't tell which verdict is right: `judged` is False.
+    Where one variant fails more than another, levels alone don't tell which verdict is right: `judged` is False.
     """
 
     name: str
     text: str
     levels: Mapping[str, float]
     heavy_tails: bool = False
-    collapses: Mapping[str, float] = field(default_factory=dict)
+    failures: Mapping[str, float] = field(default_factory=dict)
     judged: bool = True
 
 
@@ -82,13 +90,18 @@ def simulation_study(study: Study, executor: Executor) -> Simulation:
 def scenarios(study: Study) -> list[Scenario]:
     """All scenarios that the decision is tried in."""
     settings, margin = study.simulate, study.compare.margin
-    effect, share = settings.effect, f"{100 * settings.collapses:g} %"
-    equal, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
-    null = Scenario("null", "All variants are equal", equal)
+    effect, share = settings.effect, f"{100 * settings.failures:g} %"
+    same, alone = levels(study, 1, 1), study.compare.hypotheses[0].against
+    null = Scenario("null", "All variants are equal", same)
     at_margin = Scenario(
         "margin",
         f"Superiorities hold by a factor of {effect:g}, equivalences are wrong by just {margin:g}",
         levels(study, effect, margin),
+    )
+    inside = Scenario(
+        "inside the margin",
+        f"Superiorities hold by a factor of {effect:g}, equivalences by a factor of {math.sqrt(margin):.3g}, inside it",
+        levels(study, effect, math.sqrt(margin)),
     )
     true = [
         Scenario(name, f"Superiorities hold by a factor of {size:g}, equivalences exactly", levels(study, size, 1))
@@ -103,23 +116,23 @@ def scenarios(study: Study) -> list[Scenario]:
         )
         for scenario in (null, at_margin)
     ]
-    collapses = [
+    failures = [
         replace(
             scenario,
-            name=f"{scenario.name}, collapses",
-            text=f"{scenario.text}; {share} of all runs collapse",
-            collapses=dict.fromkeys(equal, settings.collapses),
+            name=f"{scenario.name}, failures",
+            text=f"{scenario.text}; {share} of all runs fail",
+            failures=dict.fromkeys(same, settings.failures),
         )
         for scenario in (null, at_margin)
     ]
-    one_collapses = Scenario(
-        "one collapses",
-        f"All variants are equal, but {share} of the runs of {alone} collapse",
-        equal,
-        collapses={alone: settings.collapses},
+    one_fails = Scenario(
+        "one fails",
+        f"All variants are equal, but {share} of the runs of {alone} fail",
+        same,
+        failures={alone: settings.failures},
         judged=False,
     )
-    return [null, at_margin, *true, *heavy_tails, *collapses, one_collapses]
+    return [null, at_margin, inside, *true, *heavy_tails, *failures, one_fails]
 
 
 def levels(study: Study, effect: float, ratio: float) -> dict[str, float]:
@@ -144,9 +157,22 @@ def simulate(study: Study, task: tuple[int, int], on_progress: ProgressCallback)
     numbers = range(first, min(first + STUDIES_PER_TASK, study.simulate.studies))
     for number in numbers:
         scores = draw(scenario, study, np.random.default_rng(np.random.SeedSequence([place, number])))
-        outcomes[frozenset((each.hypothesis.id, verdict(each)) for each in decide(scores, study.compare))] += 1
+        outcomes[frozenset(claims(scores, scenario, study.compare))] += 1
     on_progress(len(numbers))
     return place, outcomes
+
+
+def claims(scores: Scores, scenario: Scenario, settings: Compare) -> list[Claim]:
+    """What a study with these scores claims; of the ranking only where all variants are equal."""
+    decided = decide(scores, settings)
+    made = [(each.hypothesis.id, str(verdict(each))) for each in decided]
+    if test := omnibus_of(decided):
+        made.append((CONTROLS, "alarm" if test.alarm else "no alarm"))
+    if scenario.judged and equal(scenario, scenario.levels):
+        runs = {name: epochs[1] for name, epochs in scores.items()}
+        tied = max(places(rank(runs), runs, settings).values()) == 1
+        made.append((RANKING, "all tied" if tied else "ordered"))
+    return made
 
 
 def draw(scenario: Scenario, study: Study, random: np.random.Generator) -> Scores:
@@ -157,8 +183,9 @@ def draw(scenario: Scenario, study: Study, random: np.random.Generator) -> Score
         noise = random.standard_normal(len(seeds))
         if scenario.heavy_tails:
             noise = random.standard_t(freedom, len(seeds)) * math.sqrt((freedom - 2) / freedom)
-        collapsed = random.random(len(seeds)) < scenario.collapses.get(name, 0)
-        scores[name] = {1: Runs(seeds, level * np.exp(study.simulate.standard_deviation * noise), collapsed)}
+        failed = random.random(len(seeds)) < scenario.failures.get(name, 0)
+        states = np.where(failed, "never learnt", "learnt").astype(object)
+        scores[name] = {1: Runs(seeds, level * np.exp(study.simulate.standard_deviation * noise), states)}
     return scores
 
 
@@ -204,7 +231,20 @@ def judge(scenario: Scenario, study: Study) -> tuple[dict[str, list[Claim]], dic
                 wrong[error].append((h.id, claimed))
             elif claimed in ("supported", "equivalent"):
                 right[h.id] = (h.id, claimed)
+    if scenario.judged and len(study.compare.forms) > 1:
+        if equal(scenario, study.compare.forms):
+            wrong[FALSE_ALARM] = [(CONTROLS, "alarm")]
+        else:
+            right[CONTROLS] = (CONTROLS, "alarm")
+    if scenario.judged and equal(scenario, scenario.levels):
+        wrong[FALSE_ORDER] = [(RANKING, "ordered")]
     return wrong, right
+
+
+def equal(scenario: Scenario, variants: Iterable[str]) -> bool:
+    """Whether these variants have one typical score."""
+    logs = [math.log(scenario.levels[name]) for name in variants]
+    return max(logs) - min(logs) < EQUAL
 
 
 def holds(hypothesis: Hypothesis, claimed: str, scenario: Scenario, margin: float) -> bool:
@@ -216,9 +256,7 @@ def holds(hypothesis: Hypothesis, claimed: str, scenario: Scenario, margin: floa
             return ratio < -EQUAL
         case "superiority", _:
             return ratio > EQUAL
-        case _, "different":
-            return abs(ratio) > EQUAL
-        case _, "refuted":
+        case _, "refuted" | "different":
             return from_margin > EQUAL
         case _:
             return from_margin < -EQUAL

@@ -4,7 +4,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -99,6 +99,10 @@ OUTPUTS = (
     *(".pytest_cache", ".mypy_cache", ".ruff_cache"),
 )
 
+Option = TypeVar("Option")
+# At least one, none twice.
+Options = Annotated[tuple[Option, ...], FROM_LIST, Field(min_length=1), AfterValidator(no_duplicates)]
+
 DIGITS = 10
 # A larger number is a typing error or an attack.
 MOST = 1_000_000
@@ -113,6 +117,7 @@ Widths = Annotated[tuple[Positive, ...], FROM_LIST]
 Epochs = Annotated[tuple[Positive, ...], FROM_LIST, AfterValidator(no_duplicates)]
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], FROM_LIST]
 Name = Annotated[str, BeforeValidator(_quoted), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Label = Annotated[str, BeforeValidator(_quoted), StringConstraints(pattern=r"^[^\x00-\x1f$]{1,60}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Mirror = Annotated[
     str,
@@ -122,4 +127,5 @@ Mirror = Annotated[
 ]
 AutoOrCount = Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)]
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+DataSet = Literal["mnist", "fashion_mnist", "digits"]
 Stream = Literal["generator", "discriminator", "encoder", "order", "latents", "terms"]

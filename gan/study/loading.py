@@ -15,7 +15,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from gan.errors import StudyError
 from gan.formatting import nearest
-from gan.study.schema import OPTIMIZERS, Study
+from gan.study.recipe import OPTIMIZERS
+from gan.study.schema import Study
 
 # No study needs a larger or deeper file: 300 variants have 23,000 bytes. The parser takes little more than a second for
 # the worst file of this size.

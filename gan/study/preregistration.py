@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
@@ -19,13 +19,15 @@ class Claim:
     """A claim of a source, and the rule by which it gets its verdict.
 
     `thresholds` are the rule's numbers by name. `figure` is the report's figure that shows it, if there is one.
+    `shared_fact` names the variant whose learning, one fact, also decides the other claims that name it.
     """
 
-    kind: str
+    kind: Literal["identity", "mechanism", "outcome"]
     text: str
     rule: str
     thresholds: dict[str, float] = field(default_factory=dict)
     figure: str | None = None
+    shared_fact: str | None = None
 
     @property
     def stated(self) -> str:
@@ -39,9 +41,10 @@ def claims() -> dict[str, Claim]:
 
 
 def preregistration(study: Study) -> dict[str, Any]:
-    """The rules of verdicts and scores, the variants of hypotheses and controls, and the claims with their rules.
+    """The rules of verdicts and scores, the variants of hypotheses and controls, the designs, the claims' rules.
 
-    A variant that no hypothesis and no control names is not part of it: it may join later, as an exploration.
+    A variant that no hypothesis and no control names is not part of it: it may join later, as an exploration. So may an
+    objective of the search.
     """
     named = [name for name in study.variants if name in study.compare.named]
     return {
@@ -49,6 +52,13 @@ def preregistration(study: Study) -> dict[str, Any]:
         "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
         "classify": study.classify.model_dump(mode="json", exclude={"least_accuracy"}),
         "variants": {name: study.variants[name].model_dump(mode="json") for name in named},
+        "baseline": study.baseline.model_dump(mode="json"),
+        "ladder": study.ladder.model_dump(mode="json"),
+        "search": study.search.model_dump(mode="json", exclude={"objectives", "resamples"}),
+        "toys": study.toys.model_dump(mode="json"),
+        "mechanism": study.mechanism.model_dump(mode="json", exclude={"steps"}),
+        "memory": study.memory.model_dump(mode="json"),
+        "specifications": study.specifications.model_dump(mode="json"),
         "claims": CLAIMS.read_text(encoding="utf-8"),
     }
 

@@ -1,12 +1,11 @@
 """The sections of params.yaml, their types, bounds and rules."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     model_validator,
 )
@@ -14,13 +13,15 @@ from pydantic import (
 from gan.data.datasets import COUNTS
 from gan.errors import StudyError
 from gan.formatting import unknown
+from gan.study.analyses import Mechanism, Memory, Simulate, Specifications
+from gan.study.designs import Ladder, Search
 from gan.study.fields import (
     DIGITS,
     FROM_LIST,
     MOST,
     MOST_SECONDS,
     AutoOrCount,
-    Betas,
+    DataSet,
     Epochs,
     Fraction,
     Mirror,
@@ -28,97 +29,36 @@ from gan.study.fields import (
     Positive,
     PositiveFloat,
     Seconds,
-    Seed,
     Seeds,
-    Stream,
     Text,
-    Widths,
     distinct_files,
     no_duplicates,
     rising,
 )
+from gan.study.recipe import Section, Variant, complete
+from gan.study.toys import Toys
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Data(_Section):
-    name: Literal["mnist", "fashion_mnist", "digits"]
+class Data(Section):
     timeout_seconds: Seconds
     mirrors: dict[Literal["mnist", "fashion_mnist"], Annotated[tuple[Mirror, ...], FROM_LIST, Field(min_length=1)]]
 
-    @model_validator(mode="after")
-    def _has_mirrors(self) -> Self:
-        if self.name != "digits" and self.name not in self.mirrors:
-            raise ValueError(f"mirrors has no entry for {self.name}")
-        return self
 
-
-class Classify(_Section):
+class Classify(Section):
     seeds: Seeds
     epochs: Positive
     batch_size: Positive
     lr: PositiveFloat
     shift: Annotated[int, Field(ge=0, le=8)]
-    least_accuracy: dict[Literal["mnist", "fashion_mnist", "digits"], Fraction]
+    least_accuracy: dict[DataSet, Fraction]
 
 
-class Train(_Section):
+class Train(Section):
     quantiles: Annotated[tuple[Fraction, ...], FROM_LIST, AfterValidator(rising)]
 
 
-class Adam(_Section):
-    name: Literal["adam"]
-    lr: PositiveFloat
-    betas: Betas
-    eps: Annotated[float, Field(ge=0)]
-
-
-class Sgd(_Section):
-    name: Literal["sgd"]
-    lr: PositiveFloat
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-
-
-Optimizer = Annotated[Adam | Sgd, Field(discriminator="name")]
-OPTIMIZERS = ("adam", "sgd")
-
-
-class Variant(_Section):
-    """One named configuration, complete: the baseline's values where the variant has none of its own.
-
-    `gan.audit.recipes` knows the objectives and terms, and checks their names.
-    """
-
-    objective: Name
-    adversarial: Annotated[float, Field(ge=0)]
-    terms: dict[Name, PositiveFloat]
-    clip: PositiveFloat | None
-    freeze_discriminator: bool
-    seeds: Seeds
-    epochs: Positive
-    snapshots: Epochs
-    batch_size: Positive
-    latent_dim: Positive
-    generator_hidden: Widths
-    discriminator_hidden: Widths
-    encoder_hidden: Widths | None
-    leaky_slope: Annotated[float, Field(ge=0, le=1)]
-    real_label: Annotated[float, Field(gt=0, le=1)]
-    generator_optimizer: Optimizer
-    discriminator_optimizer: Optimizer
-    pinned: dict[Stream, Seed]
-
-    @property
-    def checkpoints(self) -> tuple[int, ...]:
-        """The epochs whose generators are kept, including the last one."""
-        return (*sorted(epoch for epoch in self.snapshots if epoch < self.epochs), self.epochs)
-
-
-class Evaluate(_Section):
-    epochs: Epochs
-    average: Positive
+class Evaluate(Section):
+    scores: dict[Positive, Annotated[Epochs, Field(min_length=1)]]
     images: Annotated[int, Field(ge=100, le=MOST)]
     neighbours: Positive
     digit_share: Fraction
@@ -131,19 +71,30 @@ class Evaluate(_Section):
             raise ValueError(f"neighbours must be fewer than images, which are {self.images}")
         return self
 
+    @model_validator(mode="after")
+    def _scores_end_where_they_say(self) -> Self:
+        for epoch, averaged in self.scores.items():
+            if list(averaged) != sorted(averaged) or averaged[-1] != epoch:
+                raise ValueError(f"scores.{epoch}: its snapshots must rise to {epoch}, not be {_listed(averaged)}")
+        return self
+
     @property
     def most_digits(self) -> int:
         """How many digits can at most appear at once."""
         return min(DIGITS, math.floor(1 / self.digit_share + 1e-9))
 
     def scored(self, variant: Variant) -> dict[int, tuple[int, ...]]:
-        """The epochs after which a variant is scored, including its last one; for each the epochs that are averaged."""
-        kept = variant.checkpoints
-        ends = [epoch for epoch in kept if epoch in self.epochs or epoch == variant.epochs]
-        return {end: tuple(epoch for epoch in kept if epoch <= end)[-self.average :] for end in ends}
+        """The epochs after which a variant is scored, rising to its last one; for each the snapshots that are averaged.
+
+        An entry of `scores` applies to a variant that keeps all the snapshots it names. Where none applies to the last
+        epoch, its snapshot is scored alone.
+        """
+        kept = set(variant.checkpoints)
+        applicable = {epoch: averaged for epoch, averaged in self.scores.items() if kept.issuperset(averaged)}
+        return dict(sorted(({variant.epochs: (variant.epochs,)} | applicable).items()))
 
 
-class Hypothesis(_Section):
+class Hypothesis(Section):
     id: Name
     kind: Literal["superiority", "equivalence"]
     variant: Name
@@ -163,11 +114,22 @@ class Control(Hypothesis):
     kind: Literal["equivalence"]
 
 
-class Compare(_Section):
+class Learnt(Section):
+    """A run has learnt once its images cover so much of the test images and show more than so many digits.
+
+    One that was trained for so many epochs without covering as much never learns.
+    """
+
+    coverage: Fraction
+    digits: Annotated[int, Field(ge=0)]
+    epochs: Positive
+
+
+class Compare(Section):
     metric: Literal["fid"]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: Annotated[float, Field(gt=1)]
-    collapse: Annotated[int, Field(ge=0)]
+    learnt: Learnt
     power: Fraction
     reference: Name
     hypotheses: Annotated[tuple[Hypothesis, ...], FROM_LIST]
@@ -178,31 +140,36 @@ class Compare(_Section):
         no_duplicates(tuple(hypothesis.id for hypothesis in (*self.hypotheses, *self.controls)))
         return self
 
+    @model_validator(mode="after")
+    def _controls_hang_together(self) -> Self:
+        waiting, joined = list(self.controls), set(_variants(self.controls[:1]))
+        while near := [each for each in waiting if joined & {each.variant, each.against}]:
+            joined.update(_variants(near))
+            waiting = [each for each in waiting if each not in near]
+        if waiting:
+            raise ValueError(
+                f"controls: {waiting[0].id} shares no variant with {self.controls[0].id}, and one test asks whether "
+                "all forms of the same mathematics agree"
+            )
+        return self
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The variants of the controls, in their order: one algorithm in several forms."""
+        return _variants(self.controls)
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The variants of the hypotheses, in their order."""
+        return _variants(self.hypotheses)
+
     @property
     def named(self) -> tuple[str, ...]:
         """The variants of the hypotheses and controls, in their order."""
-        contrasts = (*self.hypotheses, *self.controls)
-        return tuple(dict.fromkeys(name for contrast in contrasts for name in (contrast.variant, contrast.against)))
+        return _variants((*self.hypotheses, *self.controls))
 
 
-class Simulate(_Section):
-    studies: Positive
-    standard_deviation: PositiveFloat
-    effect: Annotated[float, Field(gt=1)]
-    small_effect: Annotated[float, Field(gt=1)]
-    freedom: Annotated[float, Field(gt=2)]
-    collapses: Fraction
-    bound: Fraction
-
-
-class Mechanism(_Section):
-    variant: Name
-    epochs: Epochs
-    seeds: Seeds
-    steps: Positive
-
-
-class Compute(_Section):
+class Compute(Section):
     engine: Literal["local", "ray"]
     device: Literal["auto", "cpu", "cuda"]
     workers: AutoOrCount
@@ -211,12 +178,12 @@ class Compute(_Section):
     checkpoint_seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 
 
-class Tracking(_Section):
+class Tracking(Section):
     experiment: Name
     timeout_seconds: Seconds
 
 
-class Study(_Section):
+class Study(Section):
     """A whole study. `variants` holds complete variants."""
 
     data: Data
@@ -227,7 +194,12 @@ class Study(_Section):
     evaluate: Evaluate
     compare: Compare
     simulate: Simulate
+    toys: Toys
+    specifications: Specifications
+    ladder: Ladder
+    search: Search
     mechanism: Mechanism
+    memory: Memory
     compute: Compute
     tracking: Tracking
 
@@ -239,11 +211,18 @@ class Study(_Section):
         baseline, variants = raw.get("baseline"), raw.get("variants")
         if not isinstance(baseline, dict) or not isinstance(variants, dict):
             return raw
-        completed = {
-            name: _complete(baseline, variant) if isinstance(variant, dict) else variant
-            for name, variant in variants.items()
-        }
-        return {**raw, "variants": completed}
+
+        def completed(recipes: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+            return {
+                name: complete(base, variant) if isinstance(variant, dict) else variant
+                for name, variant in recipes.items()
+            }
+
+        ladder = raw.get("ladder")
+        if isinstance(ladder, dict) and isinstance(ladder.get("rungs"), dict):
+            own = {name: ladder[name] for name in ("seeds", "epochs") if name in ladder}
+            ladder = {**ladder, "rungs": completed(ladder["rungs"], {**baseline, **own})}
+        return {**raw, "variants": completed(variants, baseline), **({"ladder": ladder} if ladder is not None else {})}
 
     @model_validator(mode="after")
     def _names_are_variants(self) -> Self:
@@ -258,43 +237,72 @@ class Study(_Section):
                 raise ValueError(f"{key}: {unknown(name, self.variants)}")
             if key.startswith("compare") and self.variants[name].pinned:
                 raise ValueError(f"{key}: {name} pins a random stream, so its seeds are no independent runs to compare")
+        for family, each in contrasts:
+            first, second = (self.variants[name].data for name in (each.variant, each.against))
+            if first != second:
+                raise ValueError(
+                    f"compare.{family}, {each.id}: {each.variant} is trained on {first} and {each.against} on "
+                    f"{second}: scores on different data can't be compared"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _search_varies_adam(self) -> Self:
+        players = (self.baseline.generator_optimizer, self.baseline.discriminator_optimizer)
+        if any(player.name != "adam" for player in players):
+            raise ValueError("search: it varies Adam's constants, and the baseline is not trained by Adam")
         return self
 
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:
-        name, evaluate = self.data.name, self.evaluate
-        train, test = COUNTS[name]["train"], COUNTS[name]["test"]
-        # Test images have neighbours among themselves, and so have the training images that the floor scores.
-        for kind, images in (("test", test), ("training", train)):
-            if evaluate.neighbours >= images:
-                most = f"the {images} {kind} images of {name}"
-                raise ValueError(f"evaluate.neighbours: {evaluate.neighbours} must be fewer than {most}")
-        batches = {"classify": self.classify.batch_size}
-        batches |= {f"variants.{key}": variant.batch_size for key, variant in self.variants.items()}
-        for key, size in batches.items():
-            if size > train:
-                raise ValueError(f"{key}.batch_size: {size} is more than the {train} training images of {name}")
-        if name not in self.classify.least_accuracy:
-            raise ValueError(f"classify.least_accuracy has no entry for {name}")
+        neighbours = self.evaluate.neighbours
+        batches = [("classify", name, self.classify.batch_size) for name in self.data_sets]
+        batches += [(f"variants.{key}", variant.data, variant.batch_size) for key, variant in self.variants.items()]
+        for name in self.data_sets:
+            # Test images have neighbours among themselves, and so have the training images that the floor scores.
+            for kind, split in (("test", "test"), ("training", "train")):
+                if neighbours >= (images := COUNTS[name][split]):
+                    most = f"the {images} {kind} images of {name}"
+                    raise ValueError(f"evaluate.neighbours: {neighbours} must be fewer than {most}")
+        for key, name, size in batches:
+            if size > (images := COUNTS[name]["train"]):
+                raise ValueError(f"{key}.batch_size: {size} is more than the {images} training images of {name}")
+        for key, variant in self.variants.items():
+            steps, in_epoch = variant.discriminator_steps, -(-COUNTS[variant.data]["train"] // variant.batch_size)
+            if steps > in_epoch:
+                raise ValueError(
+                    f"variants.{key}.discriminator_steps: {steps} is more than the {in_epoch} batches of an epoch, so "
+                    "the generator would never learn"
+                )
         return self
 
     @model_validator(mode="after")
-    def _not_all_have_collapsed(self) -> Self:
-        visible = self.evaluate.most_digits
-        if self.compare.collapse >= visible:
+    def _data_sets_are_described(self) -> Self:
+        for name in self.data_sets:
+            if name != "digits" and name not in self.data.mirrors:
+                raise ValueError(f"data.mirrors has no entry for {name}")
+            if name not in self.classify.least_accuracy:
+                raise ValueError(f"classify.least_accuracy has no entry for {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_run_can_learn(self) -> Self:
+        visible, most = self.evaluate.most_digits, self.compare.learnt.digits
+        if most >= visible:
             raise ValueError(
-                f"compare.collapse: {self.compare.collapse} must be less than {visible}: with evaluate.digit_share "
-                f"{self.evaluate.digit_share} no images show more digits, so every run would count as collapsed"
+                f"compare.learnt.digits: {most} must be less than {visible}: with evaluate.digit_share "
+                f"{self.evaluate.digit_share} no images show more digits, so every run would count as mode collapse"
             )
         return self
 
     @model_validator(mode="after")
     def _scores_are_alike(self) -> Self:
-        """Scores after one epoch are means over the same snapshots, or they would not be comparable."""
-        first: dict[int, tuple[str, tuple[int, ...]]] = {}
+        """Scores on one data set after one epoch are means over the same snapshots, or they would not be comparable."""
+        first: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
         for name in self.compared:
-            for epoch, averaged in self.evaluate.scored(self.variants[name]).items():
-                other, others = first.setdefault(epoch, (name, averaged))
+            variant = self.variants[name]
+            for epoch, averaged in self.evaluate.scored(variant).items():
+                other, others = first.setdefault((variant.data, epoch), (name, averaged))
                 if averaged != others:
                     raise ValueError(
                         f"variants.{name}.snapshots: its score after {epoch} epochs is the mean over epochs "
@@ -318,24 +326,29 @@ class Study(_Section):
         return self.variants[name]
 
     @property
+    def data_sets(self) -> tuple[DataSet, ...]:
+        """The data sets that runs use: the reference's, then the others in the variants' order, then the rungs'."""
+        recipes = (self.variants[self.compare.reference], *self.variants.values(), *self.ladder.rungs.values())
+        return tuple(dict.fromkeys((*(recipe.data for recipe in recipes), self.baseline.data)))
+
+    @property
+    def unused_data_sets(self) -> tuple[str, ...]:
+        """The data sets that no variant uses."""
+        return tuple(name for name in COUNTS if name not in self.data_sets)
+
+    def by_variant(self, sets: Mapping[DataSet, Any]) -> dict[str, Any]:
+        """What each variant has, as the one on its data set."""
+        return {name: sets[variant.data] for name, variant in self.variants.items()}
+
+    @property
     def compared(self) -> tuple[str, ...]:
-        """The variants that are compared with each other: all but those whose seeds share a random stream."""
+        """The variants that are compared, each on its data set: all but those whose seeds share a random stream."""
         return tuple(name for name, variant in self.variants.items() if not variant.pinned)
+
+
+def _variants(hypotheses: Sequence[Hypothesis]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for each in hypotheses for name in (each.variant, each.against)))
 
 
 def _listed(values: tuple[int, ...]) -> str:
     return ", ".join(map(str, values))
-
-
-def _complete(baseline: dict, variant: dict) -> dict:
-    """`variant` over `baseline`; a mapping inside is completed too, unless it has another `name` (of an optimizer)."""
-    completed = {**baseline, **variant}
-    for key, value in variant.items():
-        base = baseline.get(key)
-        if (
-            isinstance(value, dict)
-            and isinstance(base, dict)
-            and value.get("name", base.get("name")) == base.get("name")
-        ):
-            completed[key] = {**base, **value}
-    return completed

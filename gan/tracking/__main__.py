@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
-from gan.compute.pipeline import end_with_pipeline
 from gan.data.mirrors import without_credentials
 from gan.errors import StudyError
+from gan.pipeline import end_with_pipeline
 from gan.study.loading import load_study
 
 CONNECTING = 5.0  # seconds that a server may take to accept a connection

@@ -1,4 +1,4 @@
-"""What the files in reports/ record of each run, in MLflow's terms."""
+"""What the files in reports/ record of each variant's runs, in MLflow's terms."""
 
 import hashlib
 import json
@@ -12,15 +12,18 @@ import pandas as pd
 
 from gan.compute.tables import read_table
 from gan.records.reading import read
-from gan.records.training import Training
+from gan.records.training import Machine, Training
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One run as the files record it; `metrics` are name, finite value and step (epoch)."""
+    """One run as the files record it; `metrics` are name, finite value and step (epoch).
 
+    `variant` is the group of runs that are brought up to date together: a variant, or an experiment's name.
+    """
+
+    name: str
     variant: str
-    seed: int
     status: str
     seconds: float
     parameters: dict[str, str]
@@ -50,16 +53,17 @@ def recorded_runs(variant: str, seeds: Collection[int], reports: Path) -> list[R
             continue
         rows = points[points["seed"] == seed]
         finite = np.isfinite(rows["value"])
-        tags = {"variant": variant, "seed": str(seed), "run_key": run.key, **_provenance(training)}
-        tags["preregistration"] = run.preregistration
+        tags = {"variant": variant, "seed": str(seed), "run_key": run.key}
+        tags |= origin(training.hardware, training.versions, training.checksums.code, run.preregistration)
+        tags["data_checksum"] = training.checksums.data
         if failure:
             tags |= {"failure": failure.cause, "failed_epoch": str(failure.epoch)}
         if not finite.all():
             tags["non_finite"] = ", ".join(sorted(set(rows["metric"][~finite])))
         runs.append(
             RecordedRun(
+                name=f"{variant}/seed-{seed}",
                 variant=variant,
-                seed=seed,
                 status="FAILED" if failure else "FINISHED",
                 seconds=run.seconds,
                 parameters=_parameters(training.parameters),
@@ -76,21 +80,23 @@ def _points(variant: str, keys: dict[int, str], reports: Path) -> tuple[pd.DataF
 
     An evaluation belongs to the run whose key it names: after a new training, the files of the last evaluation remain.
     """
-    tables = [read_table(reports / "history" / f"{variant}.csv")]
+    points = [_melted(read_table(reports / "history" / f"{variant}.csv"))]
     evaluated: set[int] = set()
     if (path := reports / "metrics" / f"{variant}.csv").exists():
         scores = read_table(path)
         scores = scores[scores["key"] == scores["seed"].map(keys)]
         evaluated = set(scores["seed"])
-        labels = ["variant", "status", "failed_epoch", "failure", "key"]
-        finished = scores[scores["status"] == "finished"].drop(columns=labels).set_index(["seed", "epoch"])
-        # A score that the variant doesn't have, such as a reconstruction error, is not a value that went wrong.
-        tables.append(finished.dropna(axis=1, how="all").reset_index())
+        labels = ["variant", "data", "averaged", "status", "failed_epoch", "failure", "key"]
+        # A score that nobody asked for, such as a reconstruction error without an encoder, did not go wrong.
+        points.append(_melted(scores[scores["status"] == "finished"].drop(columns=labels)).dropna())
     if (path := reports / "snapshots" / f"{variant}.csv").exists():
         snapshots = read_table(path).drop(columns="variant").rename(columns={"fid": "snapshot_fid"})
-        tables.append(snapshots[snapshots["seed"].isin(evaluated)])
-    points = pd.concat([table.melt(["seed", "epoch"], var_name="metric") for table in tables])
-    return points.astype({"epoch": int, "value": float}), evaluated
+        points.append(_melted(snapshots[snapshots["seed"].isin(evaluated)]))
+    return pd.concat(points), evaluated
+
+
+def _melted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.melt(["seed", "epoch"], var_name="metric").astype({"epoch": int, "value": float})
 
 
 def _parameters(settings: dict[str, Any]) -> dict[str, str]:
@@ -99,6 +105,7 @@ def _parameters(settings: dict[str, Any]) -> dict[str, str]:
     return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in flat.items()}
 
 
-def _provenance(training: Training) -> dict[str, str]:
-    checksums = {"code_checksum": training.checksums.code, "data_checksum": training.checksums.data}
-    return {"device": training.hardware.device, "hardware": training.hardware.name, **training.versions, **checksums}
+def origin(machine: Machine, versions: dict[str, str], code: str, preregistration: str) -> dict[str, str]:
+    """The tags that say where a run comes from; `code` and `preregistration` are checksums."""
+    tags = {"device": machine.device, "hardware": machine.name, **versions}
+    return tags | {"code_checksum": code, "preregistration": preregistration}

@@ -14,6 +14,7 @@ from gan.files import part
 from gan.study.schema import Study
 from gan.tracking import SHOWN
 from gan.tracking.recorded import RecordedRun, recorded_runs
+from gan.tracking.trials import experiments, recorded_trials
 
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # MLflow reads it when it is imported
 from mlflow import MlflowClient
@@ -22,7 +23,7 @@ from sqlalchemy import URL, make_url
 
 CONTENT = "content"  # tag with the record's digest, set last: a run without it is outdated or was cut short
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"  # the variable with the folder of a new store's first experiment
-METRICS_PER_REQUEST = 1_000  # MLflow's limit
+PER_REQUEST = 1_000  # MLflow's limit of metrics and parameters
 RUNS_PER_SEARCH = 50_000  # MLflow's limit
 MOST_LOCK_SECONDS = 600.0  # for another process that logs a whole study
 
@@ -36,17 +37,22 @@ class Changes(NamedTuple):
 
 
 def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
-    """Show each recorded run of `variants` in MLflow once, and no other run of theirs; no names mean all variants.
+    """Show each recorded run of `variants` in MLflow once, and no other run of theirs.
+
+    No names mean all variants and all trials of the designed experiments, which are runs as well: an experiment under
+    one objective is treated like a variant.
 
     The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` in `root`, where `reports/` has the records. A run that is not
-    as recorded is superseded and logged again, because MLflow never forgets a point. When all variants are shown, the
-    runs of variants that have left the study are superseded, too. The runs of a variant without files stay as they are.
+    as recorded is superseded and logged again, because MLflow never forgets a point. When all are shown, the runs of
+    variants that have left the study are superseded, too. The runs of a variant without files stay as they are.
 
     StudyError for an unknown variant or a store from another folder, and MLflow's own errors.
     """
     for name in variants:
         study.variant(name)
     reports = root / "reports"
+    designed = experiments(study, reports)
+    known = {*study.variants, *(each.name for each in designed)}
     superseded = unchanged = 0
     uri, store = _store(root)
     # One at a time: two processes would log the same runs, and crash if both created the tables of a new store.
@@ -56,6 +62,8 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
             for name in variants or study.variants
             if (reports / "training" / f"{name}.json").exists()
         }
+        if not variants:
+            recorded |= {each.name: recorded_trials(each) for each in designed if each.is_recorded}
         missing = {run.content: run for runs in recorded.values() for run in runs}
         if store and not store.exists():
             _create(store)
@@ -67,7 +75,7 @@ def synchronise(study: Study, variants: Collection[str], root: Path) -> Changes:
             variant = run.data.tags.get("variant")
             if missing.pop(run.data.tags.get(CONTENT, ""), None):
                 unchanged += 1
-            elif variant in recorded or (variant and not variants and variant not in study.variants):
+            elif variant in recorded or (variant and not variants and variant not in known):
                 if run.info.status == "RUNNING":
                     client.set_terminated(run.info.run_id, "KILLED")
                 # A deleted run is in no list of runs, but stays readable and restorable until `mlflow gc`.
@@ -135,12 +143,13 @@ def _open(experiment_name: str, uri: str, root: Path) -> tuple[MlflowClient, str
 def _log(run: RecordedRun, client: MlflowClient, experiment: str) -> None:
     now = round(time.time() * 1000)
     started = now - round(run.seconds * 1000)  # the files record durations, not times of day
-    name = f"{run.variant}/seed-{run.seed}"
-    run_id = client.create_run(experiment, started, run.tags, name).info.run_id
-    client.log_batch(run_id, params=[Param(*parameter) for parameter in run.parameters.items()])
+    run_id = client.create_run(experiment, started, run.tags, run.name).info.run_id
+    parameters = [Param(*parameter) for parameter in run.parameters.items()]
     metrics = [Metric(metric, value, now, step) for metric, value, step in run.metrics]
-    for first in range(0, len(metrics), METRICS_PER_REQUEST):
-        client.log_batch(run_id, metrics[first : first + METRICS_PER_REQUEST])
+    first = PER_REQUEST - len(parameters)
+    client.log_batch(run_id, metrics[:first], parameters)
+    for place in range(first, len(metrics), PER_REQUEST):
+        client.log_batch(run_id, metrics[place : place + PER_REQUEST])
     if run.samples:
         client.log_artifact(run_id, str(run.samples), "samples")
     client.set_terminated(run_id, run.status, now)

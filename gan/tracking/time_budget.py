@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from gan.compute.pipeline import pipeline
 from gan.errors import StudyError
 from gan.files import read_json, write_json
+from gan.pipeline import pipeline
 
 USUAL = 8.0  # seconds that an update takes when nothing is wrong; only what it takes beyond them is a delay
 

@@ -1,4 +1,4 @@
-"""Training seeds from beginning to end: epochs, what is measured in each, snapshots, checkpoints and failures."""
+"""Training runs from beginning to end: epochs, what is measured in each, snapshots, checkpoints and failures."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan.images import scale
-from gan.study.schema import Variant
-from gan.training.population import Population
+from gan.training import arithmetic
+from gan.training.population import Population, RunSpec
 
 
 @dataclass
 class Run:
-    """One seed's result: plain arrays, so that it crosses process borders.
+    """One run's result: plain arrays, so that it crosses process borders.
 
     `history` holds one row per completed epoch. `generators` maps a snapshot's epoch to the generator's parameters,
     and the encoder's where there is one. A run that stopped being finite has the `failure`'s epoch and cause, and
@@ -36,15 +35,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A population after so many epochs: its runs as far as they are, and the state that the next epoch starts from."""
+    """Runs after so many epochs, as far as they are, and for each the state that its next epoch starts from."""
 
     epoch: int
     runs: list[Run]
-    state: dict[str, Tensor]
+    states: list[dict[str, Tensor]]
 
 
 class Saver(Protocol):
-    """Where a population's checkpoints are kept."""
+    """Where the checkpoints of a population's runs are kept."""
 
     def load(self) -> Checkpoint | None:
         """The last checkpoint, if there is one."""
@@ -54,31 +53,37 @@ class Saver(Protocol):
 
 
 def train(
-    variant: Variant,
-    seeds: Sequence[int],
+    specs: Sequence[RunSpec],
     images: Tensor,
     quantiles: Sequence[float],
     device: torch.device | str,
     on_epoch: Callable[[int], None],
     saver: Saver | None = None,
+    path: arithmetic.Path | None = None,
 ) -> list[Run]:
-    """Train the given seeds side by side on `images` (uint8 `[image, height, width]`) and return their runs in order.
+    """Train the given runs side by side on `images` (uint8 `[image, height, width]`) and return them in their order.
 
-    On a CPU there is one seed: its bits must not depend on what lies beside it in memory. `quantiles` are those of the
-    fake logits that the history keeps. `on_epoch` is called with the number of runs after every epoch. A run whose
-    losses, gradient or weights stop being finite fails; the others go on unaffected. What `saver` has kept of this
-    population is not computed again, and the result is the same to the last bit. ValueError for several seeds on a CPU.
+    On a CPU there is one: its bits must not depend on what lies beside it in memory. On a GPU the variants must agree
+    in their `common_settings`. `quantiles` are those of the fake logits that the history keeps. `on_epoch` is called
+    with the number of runs after every epoch. A run whose losses, gradient or weights stop being finite fails; the
+    others go on unaffected. What `saver` has kept of this population is not computed again, and the result is the same
+    to the last bit. A CPU multiplies by `path`, if not by the one that is chosen for the processor. ValueError for
+    several runs on a CPU.
     """
     # A saturated generator's gradients decay into denormal numbers, which cost a processor hundreds of cycles each
     # and lie thirty orders of magnitude below Adam's epsilon.
     torch.set_flush_denormal(True)
-    if torch.device(device).type == "cpu" and len(seeds) != 1:
-        raise ValueError(f"a CPU trains one run at a time, not the {len(seeds)} seeds {list(seeds)}")
+    if torch.device(device).type == "cpu" and len(specs) != 1:
+        raise ValueError(f"a CPU trains one run at a time, not {len(specs)}")
+    if torch.device(device).type == "cpu":  # a GPU would take a CPU's path for leave to round to TF32
+        arithmetic.use(path or arithmetic.choose())
     started = time.perf_counter()
-    population = Population(variant, seeds, scale(images.flatten(1).to(device)))
-    done, runs = 0, [Run(seed) for seed in seeds]
+    population = Population(specs, images.flatten(1).to(device))
+    variant = specs[0].variant
+    done, runs = 0, [Run(spec.seed) for spec in specs]
     if saver and (checkpoint := saver.load()):
-        population.restore(checkpoint.state)
+        for place, state in enumerate(checkpoint.states):
+            population.restore(place, state)
         done, runs = checkpoint.epoch, checkpoint.runs
         on_epoch(done * len(runs))
     before = runs[0].seconds
@@ -102,7 +107,8 @@ def train(
             run.seconds = before + (time.perf_counter() - started) / len(runs)
         on_epoch(len(runs))
         if saver:
-            saver.save(lambda: Checkpoint(epoch, runs, population.state()))  # noqa: B023 - called at once, or never
+            # Called at once, or never.
+            saver.save(lambda: Checkpoint(epoch, runs, [population.state(place) for place in range(len(runs))]))  # noqa: B023
     return runs
 
 

@@ -5,19 +5,24 @@ Logits have shape `[run, batch]`, losses `[run]`; each player minimises its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Label: TypeAlias = Tensor | float
 
-def binary_cross_entropy(probabilities: Tensor, label: float) -> Tensor:
-    """torch.nn.BCELoss of each run against one label, `[run, batch]` to `[run]`: logarithms end at -100.
+
+def binary_cross_entropy(probabilities: Tensor, label: Label) -> Tensor:
+    """torch.nn.BCELoss of each run against its label, `[run, batch]` to `[run]`: logarithms end at -100.
+
+    `label` is `[run, 1]`, or one number.
 
     BCELoss raises an error on NaN, which would stop all runs of a population; here the loss of the broken run is NaN.
     """
     broken = probabilities.isnan()
-    labels = torch.full_like(probabilities, label)
+    labels = torch.zeros_like(probabilities) + label
     losses = F.binary_cross_entropy(probabilities.masked_fill(broken, 0.5), labels, reduction="none")
     return losses.masked_fill(broken, torch.nan).mean(-1)
 
@@ -27,11 +32,12 @@ class Objective:
     """A pair of losses to be minimised.
 
     `discriminator(real_logits, fake_logits, real_label)` and `generator(fake_logits)` return one loss per run.
-    `real_label` is the label of real images (1, or less for one-sided label smoothing); an objective that is not
-    `labelled` has no use for one. A `relativistic` generator's loss takes the real images' logits, too.
+    `real_label` is the label of real images, `[run, 1]` or one number for all (1, or less for one-sided label
+    smoothing); an objective that is not `labelled` has no use for one. A `relativistic` generator's loss takes the real
+    images' logits, too.
     """
 
-    discriminator: Callable[[Tensor, Tensor, float], Tensor]
+    discriminator: Callable[[Tensor, Tensor, Label], Tensor]
     generator: Callable[..., Tensor]
     labelled: bool = True
     relativistic: bool = False
@@ -42,13 +48,13 @@ def softplus(logits: Tensor) -> Tensor:
     return -F.logsigmoid(-logits)
 
 
-def discriminator_cross_entropy(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_cross_entropy(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """-E log D(x) - E log(1 - D(G(z))), Goodfellow et al. 2014, as two BCELoss terms on probabilities."""
     real = binary_cross_entropy(torch.sigmoid(real_logits), real_label)
     return real + binary_cross_entropy(torch.sigmoid(fake_logits), 0.0)
 
 
-def discriminator_cross_entropy_logits(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_cross_entropy_logits(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """The same on logits: E softplus(-l_r) + E softplus(l_f); a label y < 1 adds (1 - y) l_r."""
     return (softplus(-real_logits) + (1 - real_label) * real_logits).mean(-1) + softplus(fake_logits).mean(-1)
 
@@ -87,13 +93,13 @@ def generator_label_zero(fake_logits: Tensor) -> Tensor:
     return binary_cross_entropy(torch.sigmoid(fake_logits), 0.0)
 
 
-def discriminator_cewl(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_cewl(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """1/2 E[l_f + log(1 + exp(-l_f)) + log(1 + exp(-l_r))], cross-entropy with logits (claim Q8)."""
     real = softplus(-real_logits) + (1 - real_label) * real_logits
     return ((fake_logits + softplus(-fake_logits)).mean(-1) + real.mean(-1)) / 2
 
 
-def discriminator_least_squares(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_least_squares(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """1/2 E(D(x) - 1)^2 + 1/2 E D(G(z))^2, with the logit for D (Mao et al. 2017, eq. 9)."""
     return ((real_logits - real_label).square().mean(-1) + fake_logits.square().mean(-1)) / 2
 
@@ -103,12 +109,12 @@ def generator_least_squares(fake_logits: Tensor) -> Tensor:
     return (fake_logits - 1).square().mean(-1) / 2
 
 
-def discriminator_wasserstein(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_wasserstein(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """E D(G(z)) - E D(x), the critic's, with the logit for D (Arjovsky et al. 2017)."""
     return fake_logits.mean(-1) - real_logits.mean(-1)
 
 
-def discriminator_hinge(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_hinge(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), with the logit for D (Lim & Ye 2017)."""
     return (1 - real_logits).relu().mean(-1) + (1 + fake_logits).relu().mean(-1)
 
@@ -118,7 +124,7 @@ def generator_linear(fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean(-1)
 
 
-def discriminator_relativistic(real_logits: Tensor, fake_logits: Tensor, real_label: float) -> Tensor:
+def discriminator_relativistic(real_logits: Tensor, fake_logits: Tensor, real_label: Label) -> Tensor:
     """E softplus(-(D(x) - D(G(z)))), pair by pair (Jolicoeur-Martineau 2019; Huang et al. 2024, R3GAN)."""
     return softplus(fake_logits - real_logits).mean(-1)
 

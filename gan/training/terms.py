@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from gan.training.streams import Rule
+
 Images: TypeAlias = Tensor
 Latents: TypeAlias = Tensor
 
@@ -20,7 +22,8 @@ class LossInputs:
 
     `discriminate` returns logits `[run, batch]`, `features` the discriminator's last hidden layer
     `[run, batch, feature]`, `infer` the mean and logarithmic variance of an image's latents, each
-    `[run, batch, latent]`. `uniform` and `normal` draw `[run, batch, width]` from each run's own stream.
+    `[run, batch, latent]`. `noise` are the random numbers that the term
+    has asked for, `[run, batch, width]`.
     """
 
     real: Images
@@ -29,23 +32,31 @@ class LossInputs:
     features: Callable[[Images], Tensor]
     generate: Callable[[Latents], Images]
     infer: Callable[[Images], tuple[Tensor, Tensor]]
-    uniform: Callable[[int], Tensor]
-    normal: Callable[[int], Tensor]
+    noise: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Term:
     """A loss and whose it is: the discriminator's, the generator's (through the images it made), or the
     autoencoder's, which is the generator joined with an encoder.
+
+    Its noise follows a `rule`, of 0 to 1 or of the normal distribution; a sample's is one number, as wide as an image
+    or as wide as its latents.
     """
 
     loss: Callable[[LossInputs], Tensor]
     player: Literal["discriminator", "generator", "autoencoder"]
+    rule: Rule | None = None
+    width: Literal["one", "image", "latents"] = "one"
+
+    def noise_width(self, pixels: int, latents: int) -> int:
+        """How many random numbers it takes for a sample."""
+        return {"one": 1, "image": pixels, "latents": latents}[self.width] if self.rule else 0
 
 
 def gradient_penalty(inputs: LossInputs) -> Tensor:
     """E (|∇D| - 1)^2 between a real and a generated image, at a random point for each pair (Gulrajani et al. 2017)."""
-    share = inputs.uniform(1)
+    share = _noise(inputs)
     return _steepness(_gradients(inputs, share * inputs.real + (1 - share) * inputs.fake))
 
 
@@ -55,8 +66,7 @@ def dragan(inputs: LossInputs) -> Tensor:
     The noise is Lucic et al.'s (2018), uniform and bounded by the range of pixels.
     """
     spread = inputs.real.flatten(1).std(1)[:, None, None]
-    noise = inputs.uniform(inputs.real.shape[-1]) - 0.5
-    return _steepness(_gradients(inputs, (inputs.real + spread * noise).clamp(-1, 1)))
+    return _steepness(_gradients(inputs, (inputs.real + spread * (_noise(inputs) - 0.5)).clamp(-1, 1)))
 
 
 def r1(inputs: LossInputs) -> Tensor:
@@ -67,6 +77,11 @@ def r1(inputs: LossInputs) -> Tensor:
 def r2(inputs: LossInputs) -> Tensor:
     """E |∇D(G(z))|^2 at generated images (Mescheder et al. 2018)."""
     return _gradients(inputs, inputs.fake).square().sum(-1).mean(-1)
+
+
+def _noise(inputs: LossInputs) -> Tensor:
+    assert inputs.noise is not None, "the term has a rule, so it gets numbers"
+    return inputs.noise
 
 
 def _gradients(inputs: LossInputs, images: Images) -> Tensor:
@@ -104,19 +119,19 @@ def evidence_bound(inputs: LossInputs) -> Tensor:
     z is drawn from q(z|x), the encoder's normal distribution; pixels have a unit variance.
     """
     mean, log_variance = inputs.infer(inputs.real)
-    latents = mean + (log_variance / 2).exp() * inputs.normal(mean.shape[-1])
+    latents = mean + (log_variance / 2).exp() * _noise(inputs)
     reconstruction = (inputs.real - inputs.generate(latents)).square().sum(-1) / 2
     divergence = (log_variance.exp() + mean.square() - 1 - log_variance).sum(-1) / 2
     return (reconstruction + divergence).mean(-1)
 
 
 TERMS = {
-    "gradient_penalty": Term(gradient_penalty, player="discriminator"),
-    "dragan": Term(dragan, player="discriminator"),
+    "gradient_penalty": Term(gradient_penalty, player="discriminator", rule="uniform"),
+    "dragan": Term(dragan, player="discriminator", rule="uniform", width="image"),
     "r1": Term(r1, player="discriminator"),
     "r2": Term(r2, player="discriminator"),
     "pixel_mse": Term(pixel_mse, player="generator"),
     "pixel_mae": Term(pixel_mae, player="generator"),
     "feature_matching": Term(feature_matching, player="generator"),
-    "evidence_bound": Term(evidence_bound, player="autoencoder"),
+    "evidence_bound": Term(evidence_bound, player="autoencoder", rule="normal", width="latents"),
 }

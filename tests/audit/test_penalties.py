@@ -52,7 +52,7 @@ def test_penalties_are_per_sample(name: str) -> None:
     ],
 )
 def test_a_wrong_penalty_is_caught(name: str, wrong: Callable[[LossInputs], Tensor], part: str) -> None:
-    check = check_penalty(name, Term(wrong, player="discriminator"))
+    check = check_penalty(name, Term(wrong, player="discriminator", rule="uniform"))
     assert not check.holds
     assert any(fault.startswith(name) and part in fault for fault in check.faults), check.faults
 

@@ -43,5 +43,39 @@ def test_the_baseline_is_checked_too(raw_params: dict[str, Any], write_params: W
         check_study(load_study(write_params(raw_params)))
 
 
+@pytest.mark.parametrize("game", ["dirac", "ring"])
+def test_the_toys_objectives_are_checked_too(raw_params: dict[str, Any], write_params: Write, game: str) -> None:
+    raw_params["toys"][game]["objectives"] = ["minimax", "cewll"]
+    with pytest.raises(
+        StudyError, match=rf"^params\.yaml: toys\.{game}\.objectives: cewll is unknown: did you mean cewl"
+    ):
+        check_study(load_study(write_params(raw_params)))
+
+
 def test_the_recipes_of_the_tests_can_be_trained(study: Study) -> None:
     check_study(study)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("search", {"against": "hinge"}, "search.against: hinge is unknown; known are "),
+        ("search", {"against": "non_saturating"}, "search.against: non_saturating is the objective of compare"),
+        ("search", {"objectives": ["minimax", "cewl"]}, "search.objectives: non_saturating is unknown"),
+        (
+            "search",
+            {"objectives": ["minimax", "non_saturating", "hing"]},
+            "search.objectives (hing).objective: hing is",
+        ),
+        ("ladder", {"objectives": ["minmax"]}, "ladder.rungs.printed (minmax).objective: minmax is unknown: did you"),
+        ("ladder", {"rungs": {"odd": {"networks": "cnn"}}}, "ladder.rungs.odd (minimax).networks: cnn is unknown"),
+    ],
+)
+def test_a_design_that_cannot_be_trained_is_refused(
+    raw_params: dict[str, Any], write_params: Write, section: str, change: dict[str, Any], message: str
+) -> None:
+    raw_params[section] |= change
+    with pytest.raises(StudyError) as caught:
+        check_study(load_study(write_params(raw_params)))
+    assert str(caught.value).startswith(f"params.yaml: {message}")
+    assert "\n" not in str(caught.value)

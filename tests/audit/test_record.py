@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from gan.audit.record import audit, faults, refuse_faults
 from gan.errors import StudyError
-from gan.study.schema import Study, Variant
+from gan.study.recipe import Variant
+from gan.study.schema import Study
 from gan.training.losses import OBJECTIVES, Objective
 
 

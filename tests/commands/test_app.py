@@ -72,7 +72,7 @@ def test_the_projects_params_pass() -> None:
     [
         (
             ("run-preset", "presets/nope.yaml", "x"),
-            "error: there is no presets/nope.yaml; there are presets/pilot.yaml, ",
+            "error: there is no presets/nope.yaml; there are presets/",
         ),
         (("power", "nowhere"), "error: nowhere/metrics has no scores: run `make pilot` first"),
         (("verdict", "nowhere"), "error: nowhere/comparison.json is missing"),
@@ -136,8 +136,8 @@ def test_the_runs_are_served_to_this_machine_alone_unless_told_otherwise(
 def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
     seed = load_study(ROOT / "params.yaml").baseline.seeds[0]
     (tmp_path / "metrics").mkdir()
-    columns = "variant,seed,epoch,status,fid,digits,failed_epoch,failure,key"
-    (tmp_path / "metrics/any.csv").write_text(f"{columns}\nany,{seed},20,finished,400,9,,,1e5\n")
+    columns = "variant,data,seed,epoch,averaged,status,fid,coverage,digits,failed_epoch,failure,key"
+    (tmp_path / "metrics/any.csv").write_text(f"{columns}\nany,mnist,{seed},20,20,finished,400,0.1,9,,,1e5\n")
     assert refusal(ROOT, "power", str(tmp_path)) == (
         f"error: seed {seed} is the study's own: a pilot's seeds must be others\n"
     )

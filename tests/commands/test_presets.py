@@ -22,10 +22,12 @@ def test_a_presets_baseline_holds_for_the_variants_that_it_chooses() -> None:
     baseline, variants = {"seeds": [1], "epochs": 9}, {"a": {"seeds": [2], "lr": 3}, "b": {}}
     contrasts = [{"variant": "a", "against": "a"}, {"variant": "a", "against": "b"}]
     params = {"baseline": baseline, "variants": variants, "compare": {"hypotheses": contrasts, "controls": []}}
+    params |= {"ladder": {"rungs": {"printed": {}, "slower": {}}}}
     applied = apply({"only": ["a"], "baseline": {"seeds": [7]}}, params, Path("preset.yaml"))
     assert applied["baseline"] == {"seeds": [7], "epochs": 9}
     assert applied["variants"] == {"a": {"lr": 3}}
     assert applied["compare"]["hypotheses"] == contrasts[:1]
+    assert apply({"rungs": ["slower"]}, params, Path("preset.yaml"))["ladder"]["rungs"] == {"slower": {}}
     assert apply({"more": 2}, params, Path("preset.yaml")) == {**params, "more": 2}
 
 
@@ -33,6 +35,7 @@ def test_a_presets_baseline_holds_for_the_variants_that_it_chooses() -> None:
     ("preset", "fault"),
     [
         ("only: [minimax, cewll]", "only: cewll is unknown: did you mean cewl?"),
+        ("rungs: [printd]", "rungs: printd is unknown: did you mean printed?"),
         ("variants: {cewll: {}}", "variants: cewll is unknown: did you mean cewl?"),
         ("variants: {cewl: {objectiv: hinge}}", "variants.cewl.objectiv: unknown key: did you mean objective?"),
         ("baseline: {epoch: 1}", "baseline.epoch: unknown key: did you mean epochs?"),
@@ -75,7 +78,7 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert Path(study.data.mirrors["mnist"][0]).is_absolute()
     assert (folder / "gan/training/population.py").read_bytes() == (ROOT / "gan/training/population.py").read_bytes()
     assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
-    assert [path.name for path in (folder / "reports").iterdir()] == ["benchmark.json"]
+    assert {path.name for path in (folder / "reports").iterdir()} == {"benchmark.json", "history-of-studies"}
 
 
 def test_mirrors_are_the_same_folders_for_the_copy(

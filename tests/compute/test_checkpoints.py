@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import contents, same
+from conftest import contents, populate, same
 
 from gan.compute import trainer
-from gan.compute.checkpoints import CheckpointFile, pack, unfinished, unpack
+from gan.compute.checkpoints import CheckpointFolder, begun, pack, unpack
 from gan.compute.executors import ProcessExecutor
 from gan.compute.store import export_runs
-from gan.compute.trainer import Trained, train_variant
+from gan.compute.trainer import Trained, TrainingImages, train_runs
 from gan.files import read_json
-from gan.images import scale
-from gan.study.schema import Study, Variant
+from gan.study.recipe import Variant
+from gan.study.schema import Study
 from gan.training.loop import Checkpoint, Run, train
-from gan.training.population import Population
+from gan.training.population import RunSpec
 
 SEED = 4
 QUANTILES = (0.05, 0.5)
@@ -46,7 +46,7 @@ def variant_of(study: Study, name: str) -> Variant:
 
 
 def train_all(variant: Variant, images: torch.Tensor, saver=None, on_epoch=lambda runs: None) -> list[Run]:
-    return train(variant, [SEED], images, QUANTILES, "cpu", on_epoch, saver)
+    return train([RunSpec(variant, SEED)], images, QUANTILES, "cpu", on_epoch, saver)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -56,25 +56,31 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     variant = variant_of(study, name)
     whole = train_all(variant, images)
     with pytest.raises(KeyboardInterrupt):  # in the third epoch's report, when two epochs have been kept
-        train_all(variant, images, CheckpointFile(tmp_path, [SEED], 0, ORIGIN), interrupt(3))
+        train_all(variant, images, CheckpointFolder(tmp_path, ["key"], 0, ORIGIN), interrupt(3))
     epochs: list[int] = []
-    resumed = train_all(variant, images, CheckpointFile(tmp_path, [SEED], 0, ORIGIN), epochs.append)
+    resumed = train_all(variant, images, CheckpointFolder(tmp_path, ["key"], 0, ORIGIN), epochs.append)
     assert epochs == [2, 1, 1]
     assert same(*whole, *resumed)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_population_goes_on_from_its_state(study: Study, images: torch.Tensor, name: str) -> None:
-    """Several runs side by side, as on a GPU."""
-    scaled = scale(images.flatten(1))
-    whole, resumed = (Population(variant_of(study, name), [4, 1], scaled) for _ in range(2))
+    """Several runs side by side, as on a GPU, where a run may find other neighbours when it goes on."""
+    whole, same_ones, others = (
+        populate(variant_of(study, name), seeds, images) for seeds in ([4, 1], [4, 1], [2, 1, 3])
+    )
     whole.epoch()
-    state = whole.state()
+    states = [whole.state(run) for run in range(2)]
     whole.epoch()
-    resumed.restore(state)
-    resumed.epoch()
-    for first, second in zip(whole.players.values(), resumed.players.values(), strict=True):
-        assert torch.equal(first.parameters, second.parameters)
+    for run, state in enumerate(states):
+        same_ones.restore(run, state)
+    others.epoch()  # all runs of a population are as old
+    others.restore(1, states[1])
+    for population in (same_ones, others):
+        population.epoch()
+    for name, player in whole.players.items():
+        assert torch.equal(player.parameters, same_ones.players[name].parameters)
+        torch.testing.assert_close(player.parameters[1], others.players[name].parameters[1])
 
 
 def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> None:
@@ -88,7 +94,8 @@ def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> No
             return unpack(kept[-1])[0] if kept else None
 
         def save(self, take: Callable[[], Checkpoint]) -> None:
-            kept.append(pack(take(), [ORIGIN]))
+            checkpoint = take()
+            kept.append(pack(checkpoint.epoch, checkpoint.runs[0], checkpoint.states[0], [ORIGIN]))
 
     saver = Saver()
     first = train_all(broken, images, saver)
@@ -98,19 +105,34 @@ def test_a_failed_run_stays_failed(variant: Variant, images: torch.Tensor) -> No
 
 def test_a_checkpoint_is_renewed_when_it_is_time(tmp_path: Path) -> None:
     def take() -> Checkpoint:
-        return Checkpoint(1, [Run(0)], {"x": torch.ones(1)})
+        return Checkpoint(1, [Run(0), Run(1)], [{"x": torch.ones(1)}] * 2)
 
-    CheckpointFile(tmp_path, [0], 1000, ORIGIN).save(take)
+    CheckpointFolder(tmp_path, ["a", "b"], 1000, ORIGIN).save(take)
     assert list(tmp_path.iterdir()) == []
-    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(take)
-    assert len(list(tmp_path.iterdir())) == 1
+    CheckpointFolder(tmp_path, ["a", "b"], 0, ORIGIN).save(take)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.checkpoint", "b.checkpoint"]
+
+
+def test_each_run_goes_on_by_itself(tmp_path: Path) -> None:
+    """Checkpoints of a population are those of its runs: another population may take them up."""
+
+    def take() -> Checkpoint:
+        return Checkpoint(3, [Run(seed) for seed in range(3)], [{"x": torch.full((2,), seed)} for seed in range(3)])
+
+    CheckpointFolder(tmp_path, ["a", "b", "c"], 0, ORIGIN).save(take)
+    assert begun(tmp_path, ["c", "d", "a"]) == {"c": 3, "d": 0, "a": 3}
+    checkpoint = CheckpointFolder(tmp_path, ["c", "a"], 0, ORIGIN).load()
+    assert checkpoint is not None
+    assert (checkpoint.epoch, [run.seed for run in checkpoint.runs]) == (3, [2, 0])
+    assert [state["x"].tolist() for state in checkpoint.states] == [[2, 2], [0, 0]]
+    assert CheckpointFolder(tmp_path, ["c", "d"], 0, ORIGIN).load() is None
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "pickle"])
 def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
-    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(100)}))
+    CheckpointFolder(tmp_path, ["a"], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], [{"x": torch.ones(100)}]))
     (path,) = tmp_path.iterdir()
-    assert unfinished(tmp_path, [0]) == [[0]]
+    assert begun(tmp_path, ["a"]) == {"a": 1}
     content = path.read_bytes()
     middle = len(content) // 2
     path.write_bytes(
@@ -120,24 +142,22 @@ def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixtu
             "pickle": b"cos\nsystem\n(S'touch executed'\ntR.",
         }[damage]
     )
-    assert unfinished(tmp_path, [0]) == []
-    assert capsys.readouterr().err == f"warning: {path} is damaged: its runs start anew\n"
+    assert begun(tmp_path, ["a"]) == {"a": 0}
+    assert capsys.readouterr().err == f"warning: {path} is damaged: its run starts anew\n"
     assert not path.exists()
 
 
 def test_a_resumed_run_keeps_its_origin(tmp_path: Path) -> None:
-    CheckpointFile(tmp_path, [0], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], {"x": torch.ones(1)}))
-    resumed = CheckpointFile(
-        tmp_path, [0], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "preregistration": "later"}
+    CheckpointFolder(tmp_path, ["a"], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], [{"x": torch.ones(1)}]))
+    resumed = CheckpointFolder(
+        tmp_path, ["a"], 0, {"hardware": {"name": "that"}, "versions": {"torch": "1"}, "preregistration": "later"}
     )
     for _ in range(2):  # twice on that machine
         resumed.load()
-        resumed.save(lambda: Checkpoint(2, [Run(0)], {"x": torch.ones(1)}))
-    assert resumed.origin == {
-        "hardware": {"name": "this / that"},
-        "versions": {"torch": "1"},
-        "preregistration": "declared",
-    }
+        resumed.save(lambda: Checkpoint(2, [Run(0)], [{"x": torch.ones(1)}]))
+    assert resumed.origins == [
+        {"hardware": {"name": "this / that"}, "versions": {"torch": "1"}, "preregistration": "declared"}
+    ]
 
 
 def run_study(
@@ -149,7 +169,9 @@ def run_study(
 ) -> Trained:
     compute = study.compute.model_copy(update={"checkpoint_seconds": 0})
     variant = study.variants["cewl"].model_copy(update={"epochs": 4, "seeds": tuple(seeds)})
-    return train_variant("test", variant, images, "data", QUANTILES, compute, store, declared)
+    sets = {"mnist": TrainingImages(images, "data")}
+    specs = [RunSpec(variant, seed) for seed in seeds]
+    return train_runs("test", specs, sets, QUANTILES, compute, store, declared)
 
 
 class Dying(ProcessExecutor):
@@ -161,19 +183,19 @@ class Dying(ProcessExecutor):
 
 
 @pytest.fixture
-def begun(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def begun_store(study: Study, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with seeds 0 and 1 trained, and 2 for two epochs of four."""
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "local_executor", lambda compute: Dying(2))
         with pytest.raises(KeyboardInterrupt):
             run_study(study, images, tmp_path / "store")
-    assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 3
+    assert len(list(tmp_path.glob("store/*/checkpoints/*/*.checkpoint"))) == 1
     assert len(list(tmp_path.glob("store/*/*/run.json"))) == 2
     return tmp_path / "store"
 
 
 def test_an_interrupted_variant_continues_its_runs(
-    study: Study, images: torch.Tensor, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, images: torch.Tensor, begun_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_runs(run_study(study, images, tmp_path / "whole").kept, tmp_path / "expected")
     shares: list[list[int]] = []
@@ -181,26 +203,26 @@ def test_an_interrupted_variant_continues_its_runs(
     real = ProcessExecutor.run
 
     def counting(self, task, items, shared, on_progress):
-        shares.extend(items)
+        shares.extend([run.spec.seed for run in item] for item in items)
         return real(self, task, items, shared, lambda done: (reported.append(done), on_progress(done)))
 
     monkeypatch.setattr(ProcessExecutor, "run", counting)
-    export_runs(run_study(study, images, begun).kept, tmp_path / "resumed")
+    export_runs(run_study(study, images, begun_store).kept, tmp_path / "resumed")
     assert shares == [[2], [3]]
     assert sorted(reported) == [1, 1, 1, 1, 1, 1, 2]  # two epochs of seed 2 were there already
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
-    assert not list(begun.glob("*/checkpoints/*"))
+    assert not list(begun_store.glob("*/checkpoints/*/*"))
 
 
 def test_seeds_and_rules_may_change_after_an_interruption(
-    study: Study, images: torch.Tensor, begun: Path, tmp_path: Path
+    study: Study, images: torch.Tensor, begun_store: Path, tmp_path: Path
 ) -> None:
-    """A run that was begun is finished as it was begun, even if params.yaml asks for other seeds."""
-    exported = export_runs(run_study(study, images, begun, (1, 4), "later").kept, tmp_path / "resumed")
+    """A run that was begun is finished as it was begun, even if it is asked for again only later."""
+    exported = export_runs(run_study(study, images, begun_store, (1, 4), "later").kept, tmp_path / "resumed")
     declared = {record["seed"]: record["preregistration"] for record in exported}
     assert declared == {1: "declared", 4: "later"}
-    export_runs(run_study(study, images, begun, (1, 2), "later").kept, tmp_path / "again")
-    assert {read_json(path)["preregistration"] for path in begun.glob("*/*/run.json")} == {"declared", "later"}
+    export_runs(run_study(study, images, begun_store, (1, 2), "later").kept, tmp_path / "again")
+    assert {read_json(path)["preregistration"] for path in begun_store.glob("*/*/run.json")} == {"declared", "later"}
     export_runs(run_study(study, images, tmp_path / "whole", (1, 4)).kept, tmp_path / "expected")
     assert contents(tmp_path / "resumed") == contents(tmp_path / "expected")
 

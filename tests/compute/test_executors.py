@@ -24,12 +24,13 @@ from gan.errors import StudyError
 from gan.study.schema import Compute
 
 
-def work(shared: int, item: int, on_progress: ProgressCallback) -> tuple[int, int]:
-    """A task: the product, and the number of threads."""
+def work(shared: int, item: int, on_progress: ProgressCallback) -> tuple[int, int, bool]:
+    """A task: the product, the number of threads, and whether a GPU may round."""
     on_progress(item)
     if item < 0:
         raise ValueError("negative item")
-    return shared * item, torch.get_num_threads()
+    rounded = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+    return shared * item, torch.get_num_threads(), rounded or os.environ["NVIDIA_TF32_OVERRIDE"] != "0"
 
 
 def compute(**changes: Any) -> Compute:
@@ -38,10 +39,13 @@ def compute(**changes: Any) -> Compute:
     return Compute(**{**values, **changes})
 
 
-def test_results_and_progress_arrive_from_single_threads() -> None:
+def test_results_and_progress_arrive_from_single_exact_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of exactness."""
+    for name in ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"):
+        monkeypatch.setenv(name, "1")
     reported: list[int] = []
     results = sorted(ProcessExecutor(2).run(work, [1, 2, 3, 4], 10, reported.append))
-    assert results == [(10, 1), (20, 1), (30, 1), (40, 1)]
+    assert results == [(product, 1, False) for product in (10, 20, 30, 40)]
     assert sorted(reported) == [1, 2, 3, 4]
 
 

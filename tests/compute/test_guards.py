@@ -13,8 +13,8 @@ import pytest
 from conftest import ROOT
 
 from gan.compute.guards import alone, unchanged
-from gan.compute.pipeline import is_alive, pipeline
 from gan.errors import StudyError
+from gan.pipeline import is_alive, pipeline
 
 HOLD = """
 import sys, time
@@ -36,7 +36,7 @@ if __name__ == "__main__":
 """
 STAGE = """
 import os, time
-from gan.compute.pipeline import end_with_pipeline
+from gan.pipeline import end_with_pipeline
 end_with_pipeline()
 print(os.getpid(), flush=True)
 time.sleep(600)
@@ -116,7 +116,7 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, start: Callab
 
 def test_a_stage_is_watched_before_it_imports_what_takes_long() -> None:
     program = (
-        "import sys; sys.argv[0] = '-m'; from gan.compute import pipeline;"
+        "import sys; sys.argv[0] = '-m'; from gan import pipeline;"
         "pipeline.end_with_pipeline = lambda: print('torch' in sys.modules); import stages"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

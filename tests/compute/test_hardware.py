@@ -24,3 +24,5 @@ def test_hardware_has_a_name() -> None:
     assert hardware["name"]
     assert hardware["cores"] == machine.cores()
     assert "float32" in hardware["arithmetic"]
+    assert "oneDNN" in describe_hardware("cpu", "onednn")["arithmetic"], "the path in use, not the rule's"
+    assert "oneDNN" not in describe_hardware("cpu", "default")["arithmetic"]

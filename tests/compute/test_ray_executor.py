@@ -13,11 +13,13 @@ import torch
 from conftest import contents
 
 from gan.compute.executors import ProgressCallback
-from gan.compute.ray_executor import RayExecutor
+from gan.compute.hardware import versions
+from gan.compute.ray_executor import RayExecutor, _work
 from gan.compute.store import export_runs
-from gan.compute.trainer import train_variant
+from gan.compute.trainer import TrainingImages, train_runs
 from gan.errors import StudyError
 from gan.study.schema import Study
+from gan.training.population import RunSpec
 
 ray = pytest.importorskip("ray")
 
@@ -43,7 +45,9 @@ def train(study: Study, images: torch.Tensor, folder: Path, **compute: Any) -> d
     odd = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
     variant = study.variants["minimax"].model_copy(update={"seeds": (0, 1, 2, 3, 4), **odd})
     settings = study.compute.model_copy(update=compute)
-    trained = train_variant("test", variant, images, "data", (0.05, 0.5), settings, folder / "store", "declared")
+    specs = [RunSpec(variant, seed) for seed in variant.seeds]
+    sets = {"mnist": TrainingImages(images, "data")}
+    trained = train_runs("test", specs, sets, (0.05, 0.5), settings, folder / "store", "declared")
     export_runs(trained.kept, folder / "runs")
     return contents(folder / "runs")
 
@@ -79,6 +83,14 @@ def test_a_failing_task_raises_its_error(machines: Any, study: Study) -> None:
 
     with pytest.raises(StudyError, match=r"^no such luck$"):
         list(RayExecutor(study.compute).run(fail, [1], None, lambda done: None))
+
+
+def test_products_are_exact_whatever_the_environment_says() -> None:
+    def exact(shared: Any, item: int, on_progress: ProgressCallback) -> bool:
+        return not torch.backends.cuda.matmul.allow_tf32
+
+    torch.set_float32_matmul_precision("high")  # as the variable TORCH_ALLOW_TF32_CUBLAS_OVERRIDE does
+    assert _work(exact, None, 1, None, versions())
 
 
 def test_another_torch_is_refused(machines: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

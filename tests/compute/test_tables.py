@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from gan.compute.tables import collapsed, read_table, read_tables
+from gan.compute.tables import read_table, read_tables
 from gan.errors import StudyError
 
 
@@ -48,10 +47,3 @@ def test_a_damaged_table_is_one_line_that_says_how_to_mend_it(tmp_path: Path, co
     assert str(caught.value).startswith(str(folder / "b.csv"))
     assert "`dvc repro --force --single-item train@b`" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_few_digits_are_a_collapse_unless_none_is_looked_for() -> None:
-    metrics = pd.DataFrame({"digits": [0.0, 2.0, 3.0, float("nan")]})
-    assert collapsed(metrics, 2).tolist() == [True, True, False, False]
-    assert not collapsed(metrics, 0).any()
-    assert not collapsed(pd.DataFrame({"fid": [1.0]}), 2).any()

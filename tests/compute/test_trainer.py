@@ -1,7 +1,9 @@
 """Runs are trained once, kept complete, exported alike, and the same from any number of processes."""
 
 import json
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +13,11 @@ from conftest import contents
 from gan.compute import store, trainer
 from gan.compute.executors import ProcessExecutor
 from gan.compute.store import common, export_runs, history_table, load_generator
-from gan.compute.trainer import Trained, run_key, train_variant
+from gan.compute.trainer import Missing, Trained, TrainingImages, populations, run_key, train_runs
 from gan.files import DamagedError
 from gan.study.schema import Study
 from gan.training.loop import Run
-from gan.training.population import memory_per_run
+from gan.training.population import RunSpec, common_settings, memory_per_run
 
 QUANTILES = (0.05, 0.5)
 ODD = {"batch_size": 37, "latent_dim": 5, "generator_hidden": (6, 3), "discriminator_hidden": (5, 3)}
@@ -26,7 +28,9 @@ def train(study: Study, images: torch.Tensor, store: Path, **changes) -> Trained
     where = {name: changes.pop(name) for name in ("workers", "population", "engine") if name in changes}
     compute = study.compute.model_copy(update=where)
     variant = study.variants["cewl"].model_copy(update=changes)
-    return train_variant("test", variant, images, "data", QUANTILES, compute, store, "declared")
+    specs = [RunSpec(variant, seed) for seed in variant.seeds]
+    sets = {"mnist": TrainingImages(images, "data")}
+    return train_runs("test", specs, sets, QUANTILES, compute, store, "declared")
 
 
 @pytest.mark.parametrize("shapes", [ODD, RECIPE], ids=["odd", "recipe"])
@@ -52,7 +56,7 @@ def test_only_what_is_missing_is_trained(
     real = ProcessExecutor.run
 
     def listening(self, task, items, *rest):
-        asked.append([seed for share in items for seed in share])
+        asked.append([run.spec.seed for share in items for run in share])
         return real(self, task, items, *rest)
 
     monkeypatch.setattr(ProcessExecutor, "run", listening)
@@ -90,6 +94,15 @@ def test_exported_runs_have_no_durations_and_are_checked(study: Study, images: t
     table = history_table(records)
     assert table[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in range(3) for e in (1, 2)]
     assert load_generator(folder, 1, 2)["model.0.weight"].shape == (16, 8)
+    record = folder / "seed-0/run.json"
+    key = json.loads(record.read_text())["key"]
+    assert store.is_exported(folder, 0, key)
+    assert not store.is_exported(folder, 0, "another")
+    for name in ("key", "files"):
+        content = record.read_text()
+        record.write_text(content.replace(f'"{name}"', '"kez"'))
+        assert not store.is_exported(folder, 0, key)
+        record.write_text(content)
     path = folder / "seed-1" / store.generator_file(2)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -126,21 +139,49 @@ def test_a_gpus_memory_decides_how_many_runs_are_trained_at_once(
     study: Study, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variant = study.variants["cewl"]
-    per_run, shared = memory_per_run(variant, len(images), 784), 4 * images.numel()
+    per_run, shared = memory_per_run(variant, len(images), 784, "cuda"), images.numel()
     total = (4.5 * per_run + shared) / trainer.MEMORY_SHARE
     trained: list[int] = []
 
-    def train_seeds(variant, seeds, *rest) -> list:
-        trained.append(len(seeds))
-        return []
+    def train_specs(specs, *rest) -> list:
+        trained.append(len(specs))
+        return [Run(spec.seed) for spec in specs]
 
-    monkeypatch.setattr(trainer.loop, "train", train_seeds)
-    monkeypatch.setattr(trainer, "describe_hardware", lambda device: {})
+    monkeypatch.setattr(trainer.loop, "train", train_specs)
+    monkeypatch.setattr(trainer, "describe_hardware", lambda device, path: {})
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (total, 2 * total))
     for gpu_share in (1.0, 0.25):  # half of the free memory is a quarter of all
         trained.clear()
         compute = study.compute.model_copy(update={"gpu_share": gpu_share})
-        task = trainer.Task(variant, images, (0.5,), "cuda", compute, None, "declared")
-        trainer.train_population(task, range(10), lambda done: None)
+        task = trainer.Task({"mnist": TrainingImages(images, "data")}, (0.5,), "cuda", compute, None, "declared")
+        share = [Missing(str(seed), RunSpec(variant, seed)) for seed in range(10)]
+        trainer.train_population(task, share, lambda done: None)
         assert max(trained) == (4 if gpu_share == 1.0 else 2)
         assert sum(trained) == 10
+
+
+def test_a_gpu_is_filled_by_the_whole_study(study: Study) -> None:
+    """Runs are side by side if they share shapes, terms and schedule and are as far; neighbours are alike."""
+    compute = study.compute.model_copy(update={"population": "auto"})
+    sgd = study.variants["minimax_sgd"]
+    optimizer = sgd.generator_optimizer.model_copy(update={"momentum": 0.9})
+    variants = [*study.variants.values(), sgd.model_copy(update={"generator_optimizer": optimizer})]
+    specs = [RunSpec(variant, seed) for variant in variants for seed in variant.seeds]
+    missing = [Missing(str(place), spec) for place, spec in enumerate(specs)]
+    begun = {run.key: 1 if run.spec == specs[0] else 0 for run in missing}
+    on_gpu = SimpleNamespace(device="cuda", workers=1)
+    shares = populations(missing, begun, on_gpu, compute)
+    assert sorted(int(run.key) for share in shares for run in share) == list(range(len(specs)))
+    for share in shares:
+        assert len({common_settings(run.spec.variant) for run in share}) == 1
+        assert len({begun[run.key] for run in share}) == 1
+        objectives = [run.spec.variant.objective for run in share]
+        assert len(list(groupby(objectives))) <= 2 * len(set(objectives))
+    assert max(len({run.spec.variant.objective for run in share}) for share in shares) > 3
+    assert len(shares) < len(study.variants)
+    two = populations(missing, begun, SimpleNamespace(device="cuda", workers=2), compute)
+    assert len(two) > len(shares)
+    alone = populations(missing, begun, SimpleNamespace(device="cpu", workers=2), compute)
+    assert [len(share) for share in alone] == [1] * len(specs)
+    work = [share[0].spec.variant.epochs * (1 + len(share[0].spec.variant.terms)) for share in alone]
+    assert work == sorted(work, reverse=True)

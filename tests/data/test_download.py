@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, idx, mirrors
+from conftest import ROOT, contents, idx, mirrors
 from torchvision.datasets import MNIST, FashionMNIST
 
 from gan.data import download as data
@@ -48,7 +48,7 @@ def test_without_any_mirror_each_is_named_with_its_failure(tiny_mnist: Path, tmp
         f"{wrong}: wrong file, md5",
         f"{missing}: there is no such folder",
         "http://127.0.0.1:9/: Connection refused",
-        "data.name to digits",
+        "baseline.data to digits",
     ):
         assert part in told
     assert "\n" not in told
@@ -168,7 +168,7 @@ def test_a_folder_may_be_below_a_home(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         (b"", "empty file, md5 "),
         (b"\n<!DOCTYPE html><html>Log in", "a web page, such as a network's login page, md5 "),
-        (gzip.compress(b"<html>"), "a web page, such as a network's login page, md5 "),
+        (gzip.compress(b"<html>", mtime=0), "a web page, such as a network's login page, md5 "),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
             "a pointer of Git LFS (`git lfs pull` fetches the file), md5 ",
@@ -210,3 +210,25 @@ def test_wrong_shapes_are_refused(tiny_mnist: Path, tmp_path: Path, monkeypatch:
 )
 def test_credentials_are_not_shown(text: str, kept: str) -> None:
     assert gan_mirrors.without_credentials(text) == kept
+
+
+def test_what_is_there_is_kept_until_it_is_damaged_or_the_code_is_another(
+    tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    download(*mirrors(str(tiny_mnist)), folder)
+    made = contents(folder)
+    for file in tiny_mnist.iterdir():
+        file.rename(tmp_path / file.name)
+    download(*mirrors(str(tiny_mnist)), folder)
+    assert contents(folder) == made
+    for spoil in (
+        lambda: (folder / "test.safetensors").write_bytes(b"damaged"),
+        lambda: (folder / "data.json").write_text("{}"),
+        lambda: monkeypatch.setattr(data, "room_checksum", lambda room: "edited"),
+    ):
+        spoil()
+        with pytest.raises(DataError, match="no mirror has"):
+            download(*mirrors(str(tiny_mnist)), folder)
+        for name, content in made.items():
+            (folder / name).write_bytes(content)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gan.compute.executors import ProcessExecutor
 from gan.data.download import download
 from gan.evaluation.classifier import (
     ClassifierError,
+    Pool,
     accuracy,
     classify,
     load_classifiers,
@@ -62,6 +64,22 @@ def test_each_seed_is_a_classifier_of_its_own(digits: Path) -> None:
         alone = train_classifier(scaled, labels[:64], settings, seed).state_dict()
         assert all(torch.equal(part, alone[name]) for name, part in model.state_dict().items())
     assert not torch.equal(models[5].digits.weight, models[2].digits.weight)
+
+
+def test_pooling_without_training_gives_the_same_bits() -> None:
+    images = torch.randn(5, 3, 14, 28, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    for layout in (images, images.contiguous(memory_format=torch.channels_last)):
+        pooled = Pool().eval()(layout)
+        assert torch.equal(pooled, F.max_pool2d(images, 2))
+        assert pooled.is_contiguous(memory_format=torch.channels_last) == (layout is not images)
+
+
+def test_one_of_equal_pixels_has_the_gradient() -> None:
+    """In training, as in every classifier so far: an image's background is nothing but equal pixels."""
+    images = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    Pool()(images).sum().backward()
+    assert images.grad is not None
+    assert images.grad.flatten().sort().values.tolist() == [0.0] * 12 + [1.0] * 4
 
 
 @pytest.mark.parametrize("place", [0, 1])

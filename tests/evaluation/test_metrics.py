@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
@@ -20,8 +22,10 @@ from gan.evaluation.metrics import (
     fid,
     frechet_distance,
     kernel_distance,
+    lower_bounds,
     neighbourhood_shares,
     score,
+    squared_distances,
     squared_radii,
 )
 
@@ -247,6 +251,75 @@ def test_equal_distances_are_equal_whatever_product_they_came_from():
     interior, edges, corners = 100 * 1, 40 * 4, 4 * 4
     density = neighbourhood_shares(grid, Reference.of(grid, 4))["density"]
     assert density == (interior + edges + corners) / (4 * 144)
+
+
+# What float32 leaves open is settled in float64
+
+
+def radii_from_all_distances(features: Tensor, neighbours: int) -> Tensor:
+    return squared_distances(features, features).sort(1).values[:, neighbours]
+
+
+def shares_from_all_distances(real: Tensor, fake: Tensor, neighbours: int) -> dict[str, float]:
+    """All distances in float64 at once."""
+    real_radii, fake_radii = (radii_from_all_distances(each, neighbours) for each in (real, fake))
+    distances = squared_distances(fake, real)
+    inside = distances < real_radii
+    return {
+        "precision": int((distances <= real_radii).any(1).sum()) / len(fake),
+        "recall": int((distances <= fake_radii[:, None]).any(0).sum()) / len(real),
+        "density": int(inside.sum()) / (neighbours * len(fake)),
+        "coverage": int(inside.any(0).sum()) / len(real),
+    }
+
+
+@st.composite
+def lattices(draw, width: int, most: int = 230) -> Tensor:
+    """Points whose sums of squares float64 holds exactly, so that a distance is the same however it is summed.
+
+    Few steps make ties, many make points in general position; a far place makes a collapsed set, in which float32
+    can't tell points apart; some points are there several times, or all are one.
+    """
+    random = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    images, distinct = draw(st.integers(8, most)), draw(st.sampled_from([1, 5, most]))
+    steps = draw(st.sampled_from([1, 2, 300, 2**18]))
+    place = draw(st.sampled_from([0, 2**10, 2**19])) * torch.rand(width, generator=random)
+    points = place.round() + torch.randint(-steps, steps + 1, (distinct, width), generator=random)
+    chosen = torch.randint(distinct, (images,), generator=random)
+    return (points[chosen] * draw(st.sampled_from([2.0**-20, 1.0, 2.0**10]))).double()
+
+
+@st.composite
+def pairs_of_sets(draw) -> tuple[Tensor, Tensor]:
+    """Two sets, far apart or with points in common."""
+    width = draw(st.sampled_from([1, 3, 64]))
+    real, fake = draw(lattices(width)), draw(lattices(width))
+    return real, torch.cat([fake, real[: draw(st.sampled_from([0, 40]))]])
+
+
+@given(pairs_of_sets(), st.sampled_from([1, 5, 7]), st.sampled_from([0, 1]))
+def test_radii_and_shares_are_those_of_all_distances_in_float64(sets, neighbours, most_pairs):
+    """Whether a chunk's distances are settled in pairs or all at once."""
+    real, fake = sets
+    for each in sets:
+        assert torch.equal(squared_radii(each, neighbours), radii_from_all_distances(each, neighbours))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "MOST_PAIRS", most_pairs)
+        shares = neighbourhood_shares(fake, Reference.of(real, neighbours))
+    assert shares == shares_from_all_distances(real, fake, neighbours)
+
+
+@given(pairs_of_sets(), st.integers(0, 2**32))
+def test_no_distance_is_below_its_bound_in_float32_nor_far_above(sets, seed):
+    rows, columns = (each + torch.rand(each.shape, generator=torch.Generator().manual_seed(seed)) for each in sets)
+    bounds = torch.cat([*lower_bounds(rows, columns)])
+    distances = squared_distances(rows, columns)
+    assert (bounds <= distances).all()
+    lost = torch.zeros(len(rows), len(columns), dtype=torch.float64)
+    for number, origin in ((torch.float32, columns.mean(0)), (torch.float64, 0)):
+        squares = [(each - origin).square().sum(1) for each in (rows, columns)]
+        lost += 4 * (columns.shape[1] + 8) * torch.finfo(number).eps * (squares[0][:, None] + squares[1])
+    assert (distances - bounds <= lost).all()
 
 
 # Collapse

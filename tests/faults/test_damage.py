@@ -53,7 +53,7 @@ def read_generators(folder: Path) -> list[np.ndarray]:
     note="refused by name, unless what was read is what was written",
 )
 def test_damage_to_what_is_loaded(finished: Pipeline, tmp_path: Path, injection: int, record_property) -> None:
-    places = {"data": read_data, "models": read_classifiers, "runs/minimax": read_generators}
+    places = {"data/digits": read_data, "models/digits": read_classifiers, "runs/minimax": read_generators}
     place = sorted(places)[injection % len(places)]
     folder = shutil.copytree(finished.folder / place, tmp_path / "x")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -121,7 +121,7 @@ def test_damage_to_a_checkpoint(
     os.killpg(trainer.pid, signal.SIGKILL)
     trainer.communicate()
     damage(checkpoints[0], injection)
-    assert "checkpoint is damaged: its runs start anew" in study.reproduce("compare")
+    assert "checkpoint is damaged: its run starts anew" in study.reproduce("compare")
     assert study.results() == finished.results()
     record_property("identical", True)
 

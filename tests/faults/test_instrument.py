@@ -13,7 +13,7 @@ from conftest import ROOT
 from gan.commands.presets import lay_over
 from gan.errors import StudyError
 from gan.evaluation.classifier import Classifier, load_classifiers, save_classifiers
-from gan.evaluation.instrument import check_classifiers, check_floor
+from gan.evaluation.instrument import check_accuracies, check_floor, check_weights
 from gan.evaluation.scoring import Scorer
 from gan.files import read_json
 from gan.study.loading import load_study
@@ -24,7 +24,7 @@ from stages.download import main as download_stage
 from stages.floor import main as floor_stage
 
 Write = Callable[[dict[str, Any]], Path]
-DIGITS = {"data": {"name": "digits"}}
+DIGITS = {"baseline": {"data": "digits"}}
 
 SETTINGS: tuple[tuple[dict[str, Any], str], ...] = (
     (
@@ -41,10 +41,13 @@ SETTINGS: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     ({"evaluate": {"images": 100, "neighbours": 100}}, "evaluate: neighbours must be fewer than images, which are 100"),
     ({**DIGITS, "classify": {"batch_size": 1_000_000}}, "classify.batch_size: 1000000 .* 1297 training images"),
-    ({**DIGITS, "baseline": {"batch_size": 1_298}}, "batch_size: 1298 .* 1297 training images of digits"),
+    ({"baseline": {"data": "digits", "batch_size": 1_298}}, "batch_size: 1298 .* 1297 training images of digits"),
     ({"classify": {"least_accuracy": {"mnist": 1.0}}}, "classify.least_accuracy.mnist"),
-    ({"compare": {"collapse": 10}}, "compare.collapse: 10 must be less than 10"),
-    ({"evaluate": {"digit_share": 0.4}}, "compare.collapse: 2 must be less than 2: with evaluate.digit_share 0.4"),
+    ({"compare": {"learnt": {"digits": 10}}}, "compare.learnt.digits: 10 must be less than 10"),
+    (
+        {"evaluate": {"digit_share": 0.4}},
+        "compare.learnt.digits: 2 must be less than 2: with evaluate.digit_share 0.4",
+    ),
     ({"variants": {"cewl": {"snapshots": []}}}, "variants.cewl.snapshots: .* over epochs 2, that of .* over 1, 2"),
 )
 
@@ -71,10 +74,13 @@ def infinite(model: Classifier) -> None:
 
 
 CLASSIFIERS = (
-    (untrained, "seed 1 recognises 0.* of the test images, less than 0.5 .classify.least_accuracy.*classify.epochs"),
+    (
+        untrained,
+        "seed 1 recognises 0.* of the test images of digits, less than 0.5 .classify.least_accuracy.*classify.epochs",
+    ),
     (constant, "seed 1 recognises 0.*, less than 0.5"),
     (one_digit, "seed 1 recognises 0.*, less than 0.5"),
-    (not_finite, "seed 1 has weights that are not finite: set classify.epochs higher, or classify.lr"),
+    (not_finite, "seed 1 has weights that are not finite on digits: set classify.epochs higher, or classify.lr"),
     (infinite, "seed 1 has weights that are not finite"),
 )
 NOTHING_SEEN = (
@@ -86,16 +92,17 @@ NOTHING_SEEN = (
 )
 NO_NEIGHBOURS = ("precision", "recall", "density", "coverage")
 FLOORS = (
-    *((name, value, f"floor: {name} of training images is") for name, value in NOTHING_SEEN),
-    *((name, 0.0, f"floor: {name} of training images is 0") for name in NO_NEIGHBOURS),
-    ("digits", 2, "floor: training images show 2 digits, and a run that shows 2 .compare.collapse. or fewer"),
+    *((name, value, f"floor of mnist: {name} of training images is") for name, value in NOTHING_SEEN),
+    *((name, 0.0, f"floor of mnist: {name} of training images is 0") for name in NO_NEIGHBOURS),
+    ("digits", 2, "floor of mnist: training images cover 0.9 .* and show 2 digits, which counts as mode collapse: set"),
+    ("coverage", 0.001, "floor of mnist: training images cover 0.001 .* which counts as never learnt: set"),
 )
 ALL = len(SETTINGS) + len(CLASSIFIERS) + len(FLOORS)
 
 
 @pytest.fixture(scope="module")
 def published() -> Classifier:
-    return load_classifiers(ROOT / "models")[0]
+    return load_classifiers(ROOT / "models/mnist")[0]
 
 
 @pytest.fixture
@@ -138,9 +145,11 @@ def test_what_measures_nothing_is_refused(
         name, value, told = FLOORS[place - len(CLASSIFIERS)]
         scorer: Scorer = request.getfixturevalue("scorer")
         sound = {"fid": 3.0, "fid_classifier_1": 3.0, **dict.fromkeys(NO_NEIGHBOURS, 0.9), "digits": 10}
-        check_floor(scorer, sound, 2)
+        unlearnt = {"mean_image": {"coverage": 0.0001, "digits": 1}}
+        learnt = load_study(write_params(raw_params)).compare.learnt
+        check_floor(scorer, sound, unlearnt, learnt, "mnist")
         with pytest.raises(StudyError, match=told) as caught:
-            check_floor(scorer, {**sound, name: value}, 2)
+            check_floor(scorer, {**sound, name: value}, unlearnt, learnt, "mnist")
     assert "\n" not in str(caught.value)
 
 
@@ -153,14 +162,15 @@ def test_a_dead_classifier_has_no_floor(
     download_stage()
     dead = Classifier().requires_grad_(requires_grad=False)
     constant(dead)
-    save_classifiers({0: dead}, tmp_path / "models", {})
-    with pytest.raises(StudyError, match="floor: fid of training images is 0: the classifier sees no difference"):
+    save_classifiers({0: dead}, tmp_path / "models/digits", {})
+    with pytest.raises(StudyError, match="floor of digits: fid of training images is 0: the classifier sees no"):
         floor_stage()
     assert not (tmp_path / "reports/floor.json").exists()
 
 
 def test_the_published_classifiers_are_sound(published: Classifier) -> None:
-    accuracies = read_json(ROOT / "models/classifiers.json", "accuracy")
+    accuracies = read_json(ROOT / "models/mnist/classifiers.json", "accuracy")
     least = load_study(ROOT / "params.yaml").classify.least_accuracy["mnist"]
-    check_classifiers(dict.fromkeys(accuracies, published), accuracies, least)
+    check_weights(dict.fromkeys(accuracies, published), "mnist")
+    check_accuracies(accuracies, least, "mnist")
     assert 0.5 <= least < min(accuracies.values()) - 0.05

@@ -23,14 +23,23 @@ from mlflow.entities import ViewType
 from ruamel.yaml import YAML
 
 Identical = Callable[[str, Any], None]
+TRIALS = 8 + 12  # of two rungs and of the search: two objectives, with two seeds, and with 3 + 1 + 2 trials
 MOST = 24  # seconds that this study lets MLflow delay it, instead of a minute
 TRACK = (sys.executable, "-m", "stages.track")
 
 
+@pytest.fixture(scope="module")
+def tracked(finished: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The finished study with the trials of its ladder and its search."""
+    pipeline = finished.copy(tmp_path_factory.mktemp("tracked") / "project")
+    pipeline.reproduce("track")
+    return pipeline
+
+
 @pytest.fixture
-def study(finished: Pipeline, tmp_path: Path) -> Pipeline:
+def study(tracked: Pipeline, tmp_path: Path) -> Pipeline:
     """A finished study that is not in MLflow."""
-    study = finished.copy(tmp_path / "project")
+    study = tracked.copy(tmp_path / "project")
     path, yaml = study.folder / "params.yaml", YAML(pure=True)
     params = yaml.load(path)
     params["tracking"]["timeout_seconds"] = MOST
@@ -95,13 +104,16 @@ def is_exact(study: Pipeline, uri: str | None) -> bool:
     track(study, uri, "--strict")
     client = MlflowClient(uri or f"sqlite:///{study.folder}/mlflow.db")
     experiment = [client.get_experiment_by_name("smallest").experiment_id]
-    shown = client.search_runs(experiment)
+    every = client.search_runs(experiment)
+    shown = [run for run in every if "design" not in run.data.tags]
+    keys = [(run.data.tags["design"], run.data.tags["run_key"]) for run in every if "design" in run.data.tags]
     names = sorted(f"{run.data.tags['variant']} {run.data.tags['seed']}" for run in shown)
     histories = [client.get_metric_history(run.info.run_id, "generator_loss") for run in shown]
     return (
         names == ["minimax 0", "minimax 1", "non_saturating 0", "non_saturating 1"]
         and all([point.step for point in history] == list(range(1, 121)) for history in histories)
-        and {run.info.status for run in shown} == {"FINISHED"}
+        and len(keys) == len(set(keys)) == TRIALS
+        and {run.info.status for run in every} == {"FINISHED"}
         and not client.search_runs(experiment, "attributes.status = 'RUNNING'", ViewType.ALL)
     )
 
@@ -234,7 +246,7 @@ def test_two_on_a_cold_store(study: Pipeline, tmp_path: Path, injection: int, re
         assert process.returncode == 0, printed
     assert is_exact(study, uri)
     if uri:
-        assert "0 runs logged, 0 superseded, 4 unchanged" in track(second, uri, "--strict")
+        assert f"0 runs logged, 0 superseded, {4 + TRIALS} unchanged" in track(second, uri, "--strict")
     record_property("identical", True)
 
 

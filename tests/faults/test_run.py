@@ -8,10 +8,11 @@ import pytest
 import torch
 from conftest import same
 
-from gan.study.schema import Variant
+from gan.study.recipe import Variant
 from gan.training import population as training
 from gan.training.loop import Run, train
-from gan.training.population import Population
+from gan.training.population import Population, RunSpec
+from gan.training.streams import Draws
 
 SEEDS = [3, 1, 4, 5, 9]
 EPOCHS, STEPS = 4, 13  # 200 images in batches of 16
@@ -68,13 +69,13 @@ def test_one_bad_run(
 
 
 def train_one(variant: Variant, seed: int, images: torch.Tensor) -> Run:
-    (run,) = train(variant, [seed], images, (0.5,), "cpu", lambda runs: None)
+    (run,) = train([RunSpec(variant, seed)], images, (0.5,), "cpu", lambda runs: None)
     return run
 
 
 def poison(patch: pytest.MonkeyPatch, what: Any, at: int, value: float) -> None:
     """Put `value` somewhere into a run before the step `at`, counted over epochs, or while it is made."""
-    step, gradient, draw, steps = Population._step, training._gradient, Population._draw, 0
+    step, gradient, draw, steps = Population._step, training._gradient, Draws.step, 0
 
     def poisoned_step(population: Population, *arguments: Any) -> None:
         nonlocal steps
@@ -89,14 +90,13 @@ def poison(patch: pytest.MonkeyPatch, what: Any, at: int, value: float) -> None:
             losses[0] = value
         return losses, grad_outputs
 
-    def poisoned_draw(rule: Any, streams: Any, memory: torch.Tensor) -> torch.Tensor:
-        draw(rule, streams, memory)
+    def poisoned_draw(draws: Draws) -> None:
+        draw(draws)
         if steps == at:
-            memory[0, 0] = value
-        return memory
+            draws.values[0, 0] = value
 
     patch.setattr(Population, "_step", poisoned_step)
     if what == "loss":
         patch.setattr(training, "_gradient", poisoned_gradient)
     if what == "data":
-        patch.setattr(Population, "_draw", staticmethod(poisoned_draw))
+        patch.setattr(Draws, "step", poisoned_draw)

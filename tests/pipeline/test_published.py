@@ -7,14 +7,16 @@ of params.yaml they fail until `make study` has renewed the results, so .ci/run 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from gan.compute.pipeline import place, running_order
 from gan.evaluation.classifier import load_classifiers
-from gan.files import read_json
+from gan.files import read_json, write_json
+from gan.pipeline import place, running_order, seconds_left
+from gan.reporting.tables import speed_table
 from gan.study import preregistration
 from gan.study.loading import load_study
 from gan.study.schema import Study
@@ -52,36 +54,51 @@ def test_every_parameter_of_a_result_is_a_dependency() -> None:
     """Editing a parameter that decides a result runs the stages that depend on it."""
     params = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
     listed = {
-        name.replace("${key}", "*").removesuffix(".${data.name}")
+        name.replace("${key}", "*")
         for stage in STAGES.values()
         for name in stage.get("params", [])
+        if isinstance(name, str)
     }
     for section in ("classify", "train", "evaluate"):
         assert {f"{section}.{key}" for key in params[section]} <= listed
-    assert {"baseline", "variants.*", "variants", "compare", "simulate", "mechanism", "data.name"} <= listed
+    sections = ("compare", "simulate", "specifications", "toys", "ladder.rungs", "mechanism", "memory", "baseline.data")
+    assert {"baseline", "variants.*", "variants", *sections} <= listed
 
 
 def test_stages_are_counted_in_the_order_in_which_they_run() -> None:
     """As `dvc repro` plans them; what it reads comes first."""
-    params = {"variants": {"a": {}, "b": {}}, "mechanism": {"variant": "b"}, "data": {"name": "digits"}}
+    params = {"variants": {"a": {}, "b": {}}, "mechanism": {"variant": "b"}, "baseline": {"data": "mnist"}}
+    params |= {"search": {"objectives": ["c", "d", "e"]}}
     order = running_order(PIPELINE, params)
     assert {name.partition("@")[0] for name in order} == set(STAGES)
-    assert len(order) == len(set(order)) == len(STAGES) + 2
+    assert len(order) == len(set(order)) == len(STAGES) + 2 + 2
     for earlier, later in (
         ("download", "classify"),
+        ("download", "train@a"),
         ("classify", "floor"),
         ("floor", "train@a"),  # an instrument that measures nothing stops the study before anything is trained
         ("classify", "evaluate@a"),
         ("train@a", "evaluate@a"),
         ("train@b", "mechanism"),
+        ("download", "memory"),
         ("evaluate@b", "compare"),
+        ("search@e", "robustness"),
+        ("ladder", "robustness"),
         ("compare", "report"),
         ("mechanism", "claims"),
     ):
         assert order.index(earlier) < order.index(later)
     assert order[-1] == "track"
-    assert re.fullmatch(r"stage 1 of \d+: audit", place("audit", ROOT))
+    assert re.fullmatch(r"stage 1 of \d+: audit(, .* left if all that follow run as last time)?", place("audit", ROOT))
     assert place("unknown", ROOT) == "stage unknown"
+
+
+def test_the_time_left_is_that_of_the_stages_to_come(tmp_path: Path) -> None:
+    write_json(tmp_path / "reports/times.json", {"a": {"seconds": 60.0}, "b": {"seconds": 1.5}})
+    assert seconds_left(["a", "b"], tmp_path) == 61.5
+    assert seconds_left(["b"], tmp_path) == 1.5
+    assert seconds_left(["b", "unknown"], tmp_path) is None
+    assert seconds_left(["b"], tmp_path / "nowhere") is None
 
 
 @pytest.mark.published
@@ -97,11 +114,11 @@ def test_the_published_results_belong_to_this_code() -> None:
 
 @pytest.mark.published
 def test_the_published_classifier_is_accurate_enough() -> None:
-    record = read_json(ROOT / "models/classifiers.json")
+    record = read_json(ROOT / "models/mnist/classifiers.json")
     assert len(record["accuracy"]) == 3
     assert min(record["accuracy"].values()) >= 0.985
     assert record["data"]["name"] == "mnist"
-    load_classifiers(ROOT / "models")
+    load_classifiers(ROOT / "models/mnist")
 
 
 @pytest.mark.published
@@ -117,11 +134,13 @@ def test_readme_and_docs_show_the_published_numbers() -> None:
     readme, engine, report = (
         (ROOT / name).read_text() for name in ("README.md", "docs/engine.md", "reports/report.md")
     )
-    verdict = report.split("\n\n")[1]
-    ranking, speed = (report.split(f"## {section}\n\n")[1].split("\n\n")[0] for section in ("Ranking", "Speed"))
-    assert verdict in readme
-    assert ranking in readme
-    assert speed in engine
+    answer = report.split("\n\n")[1]
+    table = report.split("## Where does the verdict hold?\n\n")[1].split("\n\n")[1]
+    assert answer in readme
+    assert table in readme
+    speed = speed_table(read_json(ROOT / "reports/benchmark.json"))
+    lines = [f"| {' | '.join(row.values())} |" for row in speed]
+    assert [line for line in lines if line not in engine] == []
 
 
 @pytest.mark.published

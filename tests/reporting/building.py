@@ -5,6 +5,7 @@ import re
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from conftest import TESTS
 from PIL import Image
+from reporting.planted import RECORDS
 from ruamel.yaml import YAML
 
 from gan.audit import record as audit
@@ -20,7 +22,19 @@ from gan.compute.executors import InProcessExecutor
 from gan.files import write_json
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison
-from gan.records.mechanism import Cost, FrozenDiscriminator, GradientFlow, Mechanism, PerfectGenerator, Step
+from gan.records.mechanism import (
+    Cost,
+    FreshSummary,
+    FrozenDiscriminator,
+    GradientFlow,
+    Mechanism,
+    PerfectGenerator,
+    Step,
+    StepCost,
+    Twin,
+    Twins,
+    UpdateRatio,
+)
 from gan.records.simulation import Simulation
 from gan.reporting import document
 from gan.reporting.results import Results
@@ -35,6 +49,8 @@ OTHERS = {
     "r3": {"objective": "relativistic", "epochs": 2},
     "short": {"objective": "relativistic", "epochs": 1},
     "same_data": {"pinned": {"order": 0, "latents": 0}},
+    "clothes": {"data": "fashion_mnist"},
+    "clothes_minimax": {"data": "fashion_mnist", "objective": "minimax"},
 }
 STUDIED = (*LEVELS, "twin", "r3", "same_data")
 HYPOTHESES = (
@@ -55,7 +71,7 @@ IDENTITIES = [
 ]
 CLAIMS = {
     "V2": ClaimEntry(
-        kind="identity and mechanism", text="Minimax <b>saturates</b>.", rule="Supported if the norm | falls.",
+        kind="mechanism", text="Minimax <b>saturates</b>.", rule="Supported if the norm | falls.",
         figure="fresh", numbers={"fall": 0.01}, verdict="supported", reason="It falls to 1 % & less.",
     ),
     "Q10": ClaimEntry(
@@ -65,17 +81,21 @@ CLAIMS = {
     "Q9": ClaimEntry(
         kind="outcome", text="CEWL gives better results.", rule="The contrast decides.", figure="ratios",
         numbers={"ratio": 0.7}, verdict="refuted", reason="It is worse.",
+        shared_fact="minimax",
     ),
     "T4": ClaimEntry(
         kind="outcome", text="The recipe works.", rule="Supported if it does.", figure="samples",
-        numbers={}, verdict="supported", reason="8 of 8 runs work.",
+        numbers={}, verdict="supported", reason="8 of 8 runs work.", shared_fact="minimax",
     ),
 }  # fmt: skip
 
 
-def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=()) -> Study:
+def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES, controls=(), data="mnist") -> Study:
     """A study of these variants, with those of the hypotheses and controls that it has the variants of."""
     reference = "non_saturating" if "non_saturating" in variants else next(iter(variants))
+
+    recipe = OTHERS.get(reference, {"objective": reference if reference in LEVELS else "non_saturating"})
+    objective = recipe.get("objective", "non_saturating")
 
     def declared(pairs) -> list[dict]:
         return [
@@ -86,24 +106,28 @@ def make_study(variants=tuple(LEVELS), seeds=8, epochs=3, hypotheses=HYPOTHESES,
 
     return Study.model_validate({
         **PARAMS,
-        "baseline": {**PARAMS["baseline"], "seeds": list(range(seeds)), "epochs": epochs, "snapshots": [1, 2, 5, 10]},
+        "baseline": {
+            **PARAMS["baseline"], "data": data, "seeds": list(range(seeds)), "epochs": epochs,
+            "snapshots": [1, 2, 5, 10],
+        },
         "variants": {
             name: {"objective": name} if name in LEVELS else OTHERS.get(name, {"real_label": 0.9}) for name in variants
         },
-        "evaluate": {**PARAMS["evaluate"], "epochs": [2], "average": 2},
+        "evaluate": {**PARAMS["evaluate"], "scores": {2: [1, 2], 3: [2, 3]}},
         "compare": {
             **PARAMS["compare"], "reference": reference, "hypotheses": declared(hypotheses),
             "controls": declared(controls),
         },
+        "search": {**PARAMS["search"], "objectives": ["wasserstein", objective], "against": "wasserstein"},
         "simulate": {**PARAMS["simulate"], "studies": 4},
-        "mechanism": {"variant": reference, "epochs": [1], "seeds": [0], "steps": 20},
+        "mechanism": {**PARAMS["mechanism"], "variant": reference, "epochs": [1], "seeds": [0], "steps": 20},
     })  # fmt: skip
 
 
 def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed=(), late=()) -> None:
     """Synthetic files of a study.
 
-    `failures` maps (variant, seed) to (epoch, cause) of a run that diverges, `collapsed` has those that collapse and
+    `failures` maps (variant, seed) to (epoch, cause) of a run that diverges, `collapsed` has those in mode collapse and
     `late` the variants that were trained under another preregistration.
     """
     failures = dict(failures)
@@ -117,7 +141,7 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
             # Part of a run's luck is its seed's, whatever the variant: pairing takes it out.
             luck = np.exp(np.random.default_rng(1000 + seed).normal(0, 0.05) + random.normal(0, 0.02))
             fid = levels.get(name, 8.0) * luck
-            run = {"variant": name, "seed": seed, "key": f"{seed:032x}"}
+            run = {"variant": name, "data": variant.data, "seed": seed, "key": f"{seed:032x}"}
             history += [{"seed": seed, "epoch": epoch, **losses(random)} for epoch in range(1, last + 1)]
             fids = {epoch: fid * (variant.epochs / epoch) ** 0.9 for epoch in variant.checkpoints}
             snapshots += [
@@ -135,7 +159,10 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
                         "failed_epoch": failure[0],
                         "failure": failure[1],
                     }
-                metrics.append({**run, "epoch": epoch, "failed_epoch": None, "failure": None, **row})
+                metrics.append({
+                    **run, "epoch": epoch, "averaged": " ".join(map(str, study.evaluate.scored(variant)[epoch])),
+                    "failed_epoch": None, "failure": None, **row,
+                })  # fmt: skip
             records.append({
                 **run, "status": "failed" if failure else "finished", "seconds": 23.4,
                 "failure": {"epoch": failure[0], "cause": failure[1]} if failure else None,
@@ -157,6 +184,8 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
         pixels = random.integers(0, 255, (4 * 28, 16 * 28)).astype(np.uint8)
         Image.fromarray(pixels).save(root / f"reports/samples/{name}.png")
     put(root / "reports/comparison.json", compared(study, pd.concat(tables)))
+    for name, record in RECORDS.items():
+        put(root / f"reports/{name}.json", record())
     put(root / "reports/claims.json", CLAIMS)
     put(root / "reports/identities.json", IDENTITIES)
     put(root / "reports/audit.json", audited())
@@ -166,24 +195,33 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
             Step(epoch, loss, seed, step, 0.5 / step if loss == "minimax" else 1.0, 0.5 / step, 1 / step, 0.9)
             for loss in ("minimax", "non_saturating") for epoch in (1, 3) for seed in (0, 1) for step in (1, 10, 100)
         ],
+        [FreshSummary(epoch, "minimax", 0, 100, 0.1, 0.99, 2) for epoch in (1, 3)],
         [PerfectGenerator(0, 0.5)], GradientFlow(True, True, False, False, True),
-        FrozenDiscriminator(True, peak_bytes=Cost(1000, 2000), milliseconds=Cost(1.0, 1.2)),
+        FrozenDiscriminator(
+            True, StepCost(Cost(3000, 3000), Cost(4.0, 4.2)), StepCost(Cost(1000, 2000), Cost(1.0, 1.2))
+        ),
+        Twins(0, 20, [Twin("eps halved", "matching", True, 0.0)], [UpdateRatio("matching", 0.5, 0.5)]),
     ))  # fmt: skip
-    put(root / "reports/floor.json", {
+    put(root / "reports/floor.json", {data: {
         **scores_at(0.31, 10, np.random.default_rng(0)), "kid": -0.00001, "images": 10000,
+        "controls": {
+            "mean_image": scores_at(110.0, 1, np.random.default_rng(0)) | {"precision": 1.0},
+            "noise": scores_at(99.0, 3, np.random.default_rng(0)) | {"precision": 0.85},
+        },
         "digit_shares": [0.098, 0.1135, 0.1032, 0.101, 0.0982, 0.0892, 0.0958, 0.1028, 0.0974, 0.1009],
-    })  # fmt: skip
+    } for data in study.data_sets})  # fmt: skip
     median = {"median": 6.125, "low": 5.875, "high": 6.25}
     put(root / "reports/benchmark.json", {"Synthetic CPU, 2 cores": {
         "hardware": {"device": "cpu", "name": "Synthetic CPU", "cores": 2},
         **{name: {"seconds_per_run_epoch": median, "peak_mib": 512.0} for name in ("tutorial", "engine", "floor")},
         "ratio_to_tutorial": median, "ratio_to_floor": median, "mib_per_run": 12.25,
     }})  # fmt: skip
-    put(root / "models/classifiers.json", {
-        "accuracy": {"0": 0.9917, "1": 0.9903}, "parameters": {"seeds": [0, 1], "epochs": 5},
-        "data": {"name": "mnist", "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
-        "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
-    })  # fmt: skip
+    for data in study.data_sets:
+        put(root / f"models/{data}/classifiers.json", {
+            "accuracy": {"0": 0.9917, "1": 0.9903}, "parameters": {"seeds": [0, 1], "epochs": 5},
+            "data": {"name": data, "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
+            "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
+        })  # fmt: skip
 
 
 def losses(random: np.random.Generator) -> dict[str, float]:
@@ -199,7 +237,7 @@ def scores_at(fid: float, digits: int, random: np.random.Generator) -> dict[str,
     """All scores of a run with that FID."""
     return {
         "fid": fid, "kid": fid / 40, "precision": 0.9 - fid / 60, "recall": 0.7 - fid / 40, "density": 1 - fid / 50,
-        "coverage": 0.9 - fid / 40, "digits": digits, "fid_last": 0.99 * fid, "fid_half": 1.01 * fid,
+        "coverage": max(0.01, 0.9 - fid / 40), "digits": digits, "fid_last": 0.99 * fid, "fid_half": 1.01 * fid,
         "fid_classifier_1": 2 * fid,
         **{f"digit_{digit}": share for digit, share in enumerate(random.dirichlet(np.full(10, 60.0)))},
     }  # fmt: skip
@@ -220,6 +258,19 @@ def audited() -> dict:
 @cache
 def simulated() -> Simulation:
     return simulation.simulation_study(make_study([*LEVELS, "twin"], controls=CONTROLS), InProcessExecutor())
+
+
+def compare(study: Study, levels=LEVELS, failed=(), collapsed=()) -> Comparison:
+    """The comparison of a study whose variants have these FIDs, give or take the luck of the seed."""
+    rows = [
+        {"variant": name, "data": variant.data, "seed": seed, "epoch": epoch,
+         "averaged": str(epoch), "coverage": 0.5, "status": "failed" if (name, seed) in failed else "finished",
+         "fid": levels.get(name, 8.0) * (1 + 0.02 * ((seed * 7 + len(name)) % 5 - 2)),
+         "digits": 1 if (name, seed) in collapsed else 10}
+        for name, variant in study.variants.items() for seed in variant.seeds
+        for epoch in study.evaluate.scored(variant)
+    ]  # fmt: skip
+    return comparison.compare(pd.DataFrame(rows), study.compare)
 
 
 def put(path: Path, content) -> None:
@@ -277,13 +328,21 @@ def render(root: Path, study: Study, drawn: bool = False) -> tuple[str, str]:
 def draw_nothing(results: Results, colours: dict[str, str], folder: Path) -> list[str]:
     names = "fresh ratios learning probabilities gradients saturation losses logits digits audit-generator"
     drawn = [*names.split(), "audit-discriminator"]
+    drawn += ["map", "best-of-k", "ladder", "cost", "updates", "recovery", "cosines", "specifications"]
     drawn += [f"seeds-{standing.epochs}" for standing in results.comparison.standings]
     for name in drawn:
         put(folder / f"{name}.svg", {})
     return drawn
 
 
-def texts(html: str, markdown: str) -> list[str]:
-    """Both documents as plain text."""
-    unescaped = re.sub(r"\\([\\`*\[\]|~_$])", r"\1", markdown).replace("&lt;", "<").replace("&amp;", "&")
-    return [re.sub(r"\s+", " ", text) for text in (Page(html).text, unescaped)]
+def page_text(html: str) -> str:
+    """The page as plain text."""
+    return re.sub(r"\s+", " ", Page(html).text)
+
+
+def table_rows(html: str, label: str) -> list[list[str]]:
+    """The cells of each row, heads included, of the tables of the page that this heading labels."""
+    tables = re.findall(rf'aria-labelledby="{re.escape(label)}">(.*?)</table>', html, flags=re.DOTALL)
+    rows = [row for table in tables for row in re.findall(r"<tr[ >].*?</tr>", table, flags=re.DOTALL)]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL) for row in rows]
+    return [[plain(" ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split())) for cell in row] for row in cells]

@@ -33,16 +33,15 @@ def metrics_of(variants=VARIANTS, seeds=5) -> pd.DataFrame:
     data = pd.DataFrame([(variant, seed) for variant in variants for seed in range(seeds)], columns=["variant", "seed"])
     shares = generator.dirichlet(np.ones(10), len(data))
     fids = generator.uniform(4, 20, len(data))
-    return data.assign(fid=fids, collapsed=False, **{f"digit_{k}": shares[:, k] for k in range(10)})
+    return data.assign(fid=fids, state="learnt", **{f"digit_{k}": shares[:, k] for k in range(10)})
 
 
 def summary_of(variants=VARIANTS) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {"variant": name, "mean": 5.0 + k, "low": 4.0 + k, "high": 7.0 + k, "collapsed": k // 2, "diverged": k}
-            for k, name in enumerate(variants)
-        ]
-    )
+    return pd.DataFrame([
+        {"variant": name, "mean": 5.0 + k, "low": 4.0 + k, "high": 7.0 + k, "never_learnt": 0, "mode_collapse": k // 2,
+         "diverged": k}
+        for k, name in enumerate(variants)
+    ])  # fmt: skip
 
 
 def contrasts_of(variants=VARIANTS) -> pd.DataFrame:
@@ -145,13 +144,13 @@ def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "minimax",
         "non_saturating\n1 diverged",
-        "cewl\n1 collapsed, 2 diverged",
+        "cewl\n1 mode collapse, 2 diverged",
     ]
 
 
-def test_a_collapsed_run_is_a_cross_where_its_dot_would_be():
+def test_a_failed_run_is_a_cross_where_its_dot_would_be():
     metrics = metrics_of()
-    metrics.loc[[1, 7], "collapsed"] = True
+    metrics.loc[[1, 7], "state"] = "mode collapse"
     plain, marked = (figures.seeds(each, summary_of(), 0.3, COLOURS).axes[0] for each in (metrics_of(), metrics))
 
     def dots(axes) -> set:

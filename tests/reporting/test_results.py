@@ -11,10 +11,12 @@ from gan.records.comparison import Ratio, Retest
 from gan.reporting.results import Results, measured
 
 FILES = (
-    "reports/comparison.json", "reports/floor.json", "models/classifiers.json", "reports/history/cewl.csv",
+    "reports/comparison.json", "reports/floor.json", "models/mnist/classifiers.json", "reports/history/cewl.csv",
     "reports/metrics/cewl.csv", "reports/snapshots/cewl.csv", "reports/training/cewl.json",
     "reports/samples/cewl.png", "reports/audit.json", "reports/simulation.json", "reports/claims.json",
-    "reports/mechanism.json", "reports/benchmark.json",
+    "reports/mechanism.json", "reports/benchmark.json", "reports/identities.json", "reports/ladder.json",
+    "reports/search.json", "reports/scope.json", "reports/toys.json", "reports/memory.json",
+    "reports/specifications.json", "reports/history.json",
 )  # fmt: skip
 
 
@@ -45,13 +47,13 @@ def test_the_tables_tell_which_runs_failed(tmp_path: Path) -> None:
     for table in (read.history, read.snapshots):
         failed = table[table["failed"]]
         assert set(zip(failed["variant"], failed["seed"], strict=True)) == {("minimax", 3)}
-    collapsed = read.metrics[read.metrics["collapsed"]]
+    collapsed = read.metrics[read.metrics["state"] == "mode collapse"]
     assert set(zip(collapsed["variant"], collapsed["seed"], strict=True)) == {("cewl", 1)}
     assert set(read.metrics.loc[read.metrics["status"] == "failed", "failure"]) == {
         cause for _, cause in FAILURES.values()
     }
-    change(tmp_path / "reports/comparison.json", collapse=0)
-    assert not Results.read(study, tmp_path).metrics["collapsed"].any()
+    change(tmp_path / "reports/comparison.json", learnt={"coverage": 0.002, "digits": 0, "epochs": 20})
+    assert set(Results.read(study, tmp_path).metrics["state"]) == {"learnt", "diverged"}
 
 
 def test_named_variants_are_followed_through_training_and_without_any_all(tmp_path: Path) -> None:

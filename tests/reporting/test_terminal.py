@@ -4,12 +4,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from reporting import planted
+from reporting.building import PARAMS, compare, make_study, put
 
 from gan.errors import StudyError
 from gan.files import write_json
 from gan.records.claims import ClaimEntry
-from gan.records.comparison import Comparison, Contrast, Counts, Failures, Ratio, Standing, Summary, Untested
+from gan.records.comparison import Comparison, Contrast, Counts, Failures, Learnt, Ratio, Standing, Summary, Untested
 from gan.reporting import terminal
+
+BASELINE = PARAMS["baseline"]
 
 
 def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,40 +21,64 @@ def test_the_verdict_is_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     contrast = Contrast(
         id="H1", family="declared", kind="superiority", paired=True, variant="winner", against="lost", text="A wins.",
         epoch=20, n=counts, failures=Failures(2, 7, counts, 0.1), **asdict(ratio), scored_ratio=ratio, p=0.1,
-        p_adjusted=0.2, p_difference=None, p_difference_adjusted=None, hedges_g=None, improvement=0.5,
+        p_adjusted=0.2, hedges_g=None, improvement=0.5,
         verdict="refuted", reason="It is [not].",
     )  # fmt: skip
     control = replace(contrast, id="A1", family="control", verdict="equivalent")
     explored = replace(contrast, id="E: x", family="exploratory", text="Seen by chance.")
     summary = Summary(
-        n=9, finished=7, collapsed=1, diverged=1, failed=2, failure_rate=0.2, failure_low=0.1, failure_high=0.3,
+        n=9, finished=7, learnt=7, not_yet=0, never_learnt=0, mode_collapse=1, diverged=1, failed=2,
+        failure_rate=0.2, failure_low=0.1, failure_high=0.3,
         mean=12.345, low=10.0, high=1097.2, median=12.0, spread=0.1, scored_mean=13.0,
     )  # fmt: skip
     lost = replace(summary, n=7, failed=7, mean=None, low=None, high=None, scored_mean=2345.6)
     comparison = Comparison(
-        metric="fid", alpha=0.05, margin=1.1, collapse=2, preregistration=None,
+        metric="fid", alpha=0.05, margin=1.1, learnt=Learnt(0.002, 2, 20), preregistration=None,
         standings=[
-            Standing(20, ["winner", "lost"], {"winner": summary, "lost": lost}),
-            Standing(10, ["other"], {"other": summary}),
+            Standing(
+                "mnist", 20, [20], ["winner", "lost"], {"winner": 1, "lost": 2}, {"winner": summary, "lost": lost}
+            ),
+            Standing("mnist", 10, [10], ["other"], {"other": 1}, {"other": summary}),
+            Standing("digits", 20, [20], ["elsewhere"], {"elsewhere": 1}, {"elsewhere": summary}),
         ],
         contrasts=[contrast, control, explored],
         untested=[Untested("H2", "declared", "no data for gone")],
     )  # fmt: skip
     write_json(tmp_path / "comparison.json", comparison)
+    for name, record in planted.RECORDS.items():
+        write_json(tmp_path / f"{name}.json", record())
+    for name, objective in (("winner", "non_saturating"), ("lost", "minimax"), ("other", ""), ("elsewhere", "")):
+        parameters = {**BASELINE, "objective": objective}
+        put(tmp_path / f"training/{name}.json", {
+            "variant": name, "parameters": parameters, "checksums": {"code": "", "data": ""},
+            "hardware": {"device": "cpu", "name": "", "cores": 2, "workers": 2, "arithmetic": "float32"},
+            "versions": {}, "seconds": 241.7, "runs": [],
+        })  # fmt: skip
     terminal.show(tmp_path)
     assert "claims" not in capsys.readouterr().out
     text = "The [b]claim[/b] is " + "very " * 20 + "long."
-    claim = ClaimEntry(kind="", text=text, rule="", numbers={}, verdict="undecided", reason="Who knows.")
+    claim = ClaimEntry(kind="identity", text=text, rule="", numbers={}, verdict="undecided", reason="Who knows.")
     write_json(tmp_path / "claims.json", {"V1": claim})
     terminal.show(tmp_path)
     printed = capsys.readouterr().out
-    for part in ("other", "Seen by chance", "long."):
+    opening = " ".join(printed.split("\n\n")[0].split())
+    assert opening.startswith("On the tutorial's recipe (fully connected networks on MNIST, Adam with beta1 0.9, 20 ep")
+    assert opening.endswith("equally good within 10 %.")
+    assert max(len(line) for line in printed.split("\n\n")[0].splitlines()) <= terminal.HEADLINE_WIDTH
+    for part in (" other ", "Seen by chance", "long."):
         assert part not in printed
     for part in (
-        "winner", "12.3", "10 – 1097", "20 epochs", "(2346 with", "refuted", "equivalent",
+        "Ranking on mnist after", "Ranking on digits after", "elsewhere",
+        "│ 1 ", "winner", "12.3", "10.0 – 1097", "20 epochs", "(2346 with", "refuted", "equivalent",
         "undecided │ The [b]claim[/b] is", "It is [not].", "H2 not tested: no data for gone", "report.html",
     ):  # fmt: skip
         assert part in printed
+
+
+def test_a_missing_record_is_named_in_one_line(tmp_path: Path) -> None:
+    write_json(tmp_path / "comparison.json", compare(make_study(["cewl"])))
+    with pytest.raises(StudyError, match="is missing: run `dvc repro` to make it"):
+        terminal.show(tmp_path)
 
 
 def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from gan.records.comparison import Comparison
 from gan.stats.comparison import compare
 from gan.stats.scores import Runs
-from gan.study.schema import Compare, Control, Hypothesis
+from gan.study.schema import Compare, Control, Hypothesis, Learnt
 
 ALPHA, MARGIN = 0.05, 1.1
+LEARNT = Learnt(coverage=0.002, digits=2, epochs=20)
 SEEDS = 20
 
 
@@ -35,13 +36,16 @@ FAMILY = (
 
 
 def rules(
-    hypotheses: Sequence[Hypothesis] = (), reference: str = "b", controls: Sequence[Control] = (), collapse: int = 2
+    hypotheses: Sequence[Hypothesis] = (),
+    reference: str = "b",
+    controls: Sequence[Control] = (),
+    learnt: Learnt = LEARNT,
 ) -> Compare:
     return Compare(
         metric="fid",
         alpha=ALPHA,
         margin=MARGIN,
-        collapse=collapse,
+        learnt=learnt,
         power=0.8,
         reference=reference,
         hypotheses=tuple(hypotheses),
@@ -52,15 +56,18 @@ def rules(
 def table(
     variant: str, fid: Collection[float], first_seed: int = 1, epoch: int = 20, collapsed: Collection[int] = ()
 ) -> pd.DataFrame:
-    """One variant's metrics; an infinite FID stands for a run that diverged, `collapsed` are places."""
+    """One variant's metrics; an infinite FID stands for a run that diverged, `collapsed` are of mode collapse."""
     diverged = [not math.isfinite(value) for value in fid]
     return pd.DataFrame(
         {
             "variant": variant,
+            "data": "mnist",
             "seed": range(first_seed, first_seed + len(fid)),
             "epoch": epoch,
+            "averaged": str(epoch),
             "status": ["failed" if lost else "finished" for lost in diverged],
             "fid": [math.nan if lost else value for lost, value in zip(diverged, fid, strict=True)],
+            "coverage": [math.nan if lost else 0.5 for lost in diverged],
             "digits": [
                 math.nan if lost else 2.0 if place in collapsed else 10.0 for place, lost in enumerate(diverged)
             ],
@@ -71,7 +78,8 @@ def table(
 def runs(fid: Collection[float]) -> Runs:
     """Runs by rising seed; an infinite FID stands for one that diverged."""
     values = np.array(fid, float)
-    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), np.zeros(len(values), bool))
+    states = np.where(np.isinf(values), "diverged", "learnt").astype(object)
+    return Runs(np.arange(len(values)), np.where(np.isinf(values), np.nan, values), states)
 
 
 def planted(ratio: float, sd: float, n: int = SEEDS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

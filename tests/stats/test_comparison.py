@@ -12,6 +12,7 @@ from scipy import stats
 from stats.planted import (
     ALPHA,
     FAMILY,
+    LEARNT,
     MARGIN,
     SEEDS,
     compared,
@@ -27,6 +28,7 @@ from stats.planted import (
 
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.records.comparison import Standing
 from gan.stats.comparison import rank, sensitivity
 from gan.study import preregistration
 from gan.study.schema import Study
@@ -40,11 +42,13 @@ def summary(metrics: pd.DataFrame, **changes: Any) -> dict[str, Any]:
 
 def test_the_whole_comparison() -> None:
     comparison = compared(study_table(), FAMILY, "non_saturating")
-    rule = {key: comparison[key] for key in ("metric", "alpha", "margin", "collapse", "preregistration")}
-    assert rule == {"metric": "fid", "alpha": ALPHA, "margin": MARGIN, "collapse": 2, "preregistration": None}
+    assert comparison["learnt"] == LEARNT.model_dump()
+    rule = {key: comparison[key] for key in ("metric", "alpha", "margin", "preregistration", "omnibus")}
+    assert rule == {"metric": "fid", "alpha": ALPHA, "margin": MARGIN, "preregistration": None, "omnibus": None}
     assert comparison["untested"] == []
     (standing,) = comparison["standings"]
-    assert standing["epochs"] == 20
+    assert (standing["epochs"], standing["averaged"]) == (20, [20])
+    assert standing["places"] == {"non_saturating": 1, "cewl": 1, "minimax": 3}
     assert list(standing["variants"]) == ["minimax", "non_saturating", "cewl"]
     assert standing["ranking"][-1] == "minimax"
     assert [c["id"] for c in comparison["contrasts"]] == ["H1", "H2", "H3"]
@@ -98,21 +102,45 @@ def test_variants_without_a_shared_epoch_are_untested_and_leave_the_family() -> 
     assert compared(metrics, FAMILY[:1], "non_saturating")["contrasts"] == [tested]
 
 
-def test_a_failure_never_raises_a_variants_rank() -> None:
-    generator = np.random.default_rng(0)
-    for _ in range(30):
-        scores = {name: generator.lognormal(2, 0.2, 5) for name in "abc"}
-        for lost in generator.permutation(15)[:9].tolist():
-            before, name = rank({each: runs(fid) for each, fid in scores.items()}), "abc"[lost % 3]
-            scores[name][lost // 3] = math.inf
-            assert rank({each: runs(fid) for each, fid in scores.items()}).index(name) >= before.index(name)
-
-
-def test_equal_medians_rank_by_finished_runs_then_by_mean() -> None:
+def test_a_ranking_is_sorted_by_what_it_shows() -> None:
     inf = math.inf
-    fid = {"a": [inf, inf, inf], "b": [inf, inf, 1], "c": [3, 5, inf], "d": [3, 5, 7], "e": [2, 5, 7]}
-    assert rank({"mean": runs([3, 4, 5]), "median": runs([1, 2, 900])}) == ["median", "mean"]
-    assert rank({name: runs(values) for name, values in fid.items()}) == ["e", "d", "c", "b", "a"]
+    fid = {"a": [inf, inf, inf], "b": [inf, inf, 9], "c": [3, 5, inf], "d": [3, 5, 7], "e": [2, 5, 7], "f": [1, 5, 900]}
+    assert rank({name: runs(values) for name, values in fid.items()}) == ["c", "e", "d", "b", "f", "a"]
+    tables = pd.concat([table(name, values) for name, values in fid.items() if name != "a"])
+    (standing,) = compared(tables)["standings"]
+    means = [standing["variants"][name]["mean"] for name in standing["ranking"]]
+    assert means == sorted(means)
+
+
+def test_variants_without_survivors_come_last_by_the_scores_of_all_runs() -> None:
+    tables = [table("b", [900.0, 901.0]), table("c", [5.0, 6.0], collapsed=[0, 1]), table("d", [math.inf, math.inf])]
+    (standing,) = compared([*tables, table("a", [3.0, 4.0], collapsed=[0, 1])])["standings"]
+    assert standing["ranking"] == ["b", "a", "c", "d"]
+
+
+LOW = np.linspace(0.98, 1.02, 8)
+
+
+@pytest.mark.parametrize(
+    ("fids", "expected"),
+    [
+        ({"a": LOW, "b": 1.001 * LOW, "c": 1.5 * LOW}, [1, 1, 3]),
+        ({"a": LOW, "b": 1.5 * LOW, "c": 1.52 * LOW, "d": 3 * LOW}, [1, 2, 2, 4]),
+        ({"a": LOW, "b": 1.08 * LOW}, [1, 1]),  # told apart, but within the margin
+        ({"a": LOW[:3], "b": 5 * LOW[:3]}, [1, 1]),  # beyond the margin, but on too few runs to be told apart
+        ({"a": LOW, "b": 1.09 * LOW, "c": 1.18 * LOW}, [1, 1, 3]),  # c is within the margin of b, not of the best
+        ({"a": LOW, "b": [math.inf] * 8, "c": [math.inf] * 8}, [1, 2, 2]),
+    ],
+)
+def test_variants_that_the_data_do_not_tell_apart_share_a_place(fids: dict[str, Any], expected: list[int]) -> None:
+    (standing,) = compared([table(name, fid) for name, fid in fids.items()], reference="a")["standings"]
+    assert [standing["places"][name] for name in standing["ranking"]] == expected
+
+
+def test_a_shared_place_is_marked() -> None:
+    places = {"a": 1, "b": 1, "c": 3}
+    standing = Standing("mnist", 8, [4, 6, 8], list(places), places, {})
+    assert [standing.place(name) for name in places] == ["1=", "1=", "3"]
 
 
 def test_summary_of_a_variant() -> None:
@@ -120,7 +148,7 @@ def test_summary_of_a_variant() -> None:
     of_four = summary(table("a", fid))
     logs = np.log(fid[:3])
     low, high = np.exp(stats.t.interval(1 - ALPHA, 2, logs.mean(), stats.sem(logs)))
-    assert [of_four[key] for key in ("n", "finished", "collapsed", "diverged", "failed")] == [4, 3, 0, 1, 1]
+    assert [of_four[key] for key in ("n", "finished", "mode_collapse", "diverged", "failed")] == [4, 3, 0, 1, 1]
     assert of_four["mean"] == of_four["scored_mean"] == pytest.approx(stats.gmean(fid[:3]))
     assert (of_four["low"], of_four["high"]) == pytest.approx((low, high))
     assert (of_four["median"], of_four["digits"]) == (6.5, 10)
@@ -136,16 +164,30 @@ def test_summary_of_a_variant() -> None:
 def test_a_collapsed_run_has_failed_but_keeps_its_score() -> None:
     fid = [4.0, 5.0, 8.0, 1000.0, math.inf]
     of_five = summary(table("a", fid, collapsed=[3]))
-    assert [of_five[key] for key in ("n", "finished", "collapsed", "diverged", "failed")] == [5, 3, 1, 1, 2]
+    assert [of_five[key] for key in ("n", "finished", "mode_collapse", "diverged", "failed")] == [5, 3, 1, 1, 2]
     assert of_five["mean"] == pytest.approx(stats.gmean(fid[:3]))
     assert of_five["scored_mean"] == pytest.approx(stats.gmean(fid[:4]))
     assert (of_five["median"], of_five["digits"], of_five["failure_rate"]) == (8, 10, 0.4)
 
 
-def test_the_study_says_how_few_digits_are_a_collapse() -> None:
-    metrics = table("a", [4.0, 5.0, 6.0, 7.0]).assign(digits=[0, 1, 2, 10])
-    assert [summary(metrics, collapse=most)["collapsed"] for most in (0, 1, 2)] == [0, 2, 3]
-    assert summary(metrics.drop(columns="digits"))["collapsed"] == 0
+def test_every_run_is_counted_in_its_state() -> None:
+    metrics = table("a", [4.0, 5.0, 6.0, 7.0, math.inf]).assign(digits=[1, 5, 10, 10, math.nan])
+    metrics = metrics.assign(coverage=[0.1, 0.001, 0.3, 0.002, math.nan])
+    names = ("learnt", "not_yet", "never_learnt", "mode_collapse", "diverged", "failed")
+    assert [summary(metrics)[name] for name in names] == [2, 0, 1, 1, 1, 3]
+    assert [summary(metrics.assign(epoch=8, averaged="8"))[name] for name in names] == [2, 1, 0, 1, 1, 2]
+    rule = LEARNT.model_copy(update={"digits": 0, "coverage": 0.2})
+    assert [summary(metrics, learnt=rule)[name] for name in names] == [1, 0, 3, 0, 1, 4]
+
+
+def test_a_standing_says_which_snapshots_its_scores_average() -> None:
+    early = table("a", [5.0, 6.0], epoch=8).assign(averaged="4 6 8")
+    late = table("a", [3.0, 4.0], epoch=20).assign(averaged="16 18 20")
+    clothes = table("b", [3.0, 4.0], epoch=8).assign(data="fashion_mnist", averaged="8")
+    short = table("c", [3.0, 4.0], epoch=8).assign(averaged="4 6 8")
+    standings = compared([early, late, clothes, short], reference="a")["standings"]
+    averaged = {(each["data"], each["epochs"]): each["averaged"] for each in standings}
+    assert averaged == {("mnist", 20): [16, 18, 20], ("mnist", 8): [4, 6, 8], ("fashion_mnist", 8): [8]}
 
 
 @pytest.mark.parametrize(
@@ -181,6 +223,16 @@ def test_the_same_verdicts_by_another_classifiers_metric_agree() -> None:
     assert sensitivity(metrics, rule) == {}
 
 
+def test_another_classifier_is_asked_for_the_last_epoch_of_declared_variants_only() -> None:
+    metrics, rule = study_table(), rules(FAMILY, "non_saturating")
+    others = pd.concat([table("explored", planted(1, 0.1)[0]), metrics.assign(epoch=10)])
+    by_others = pd.concat([others, metrics.assign(fid_classifier_1=metrics["fid"])])
+    (again,) = sensitivity(by_others, rule).values()
+    assert [(each.id, each.agree) for each in again] == [("H1", True), ("H2", True), ("H3", True)]
+    with pytest.raises(StudyError, match="finished, but a metric is missing"):
+        sensitivity(metrics.assign(fid_classifier_1=math.nan), rule)
+
+
 def test_another_classifier_changes_no_failure() -> None:
     variant, against = planted(0.8, 0.1)
     metrics = pd.concat([table("a", variant), table("b", against, collapsed=range(SEEDS))])
@@ -212,10 +264,26 @@ def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(
     assert comparison["literature"]["epochs"] == 10
     assert {row["variant"] for row in comparison["spread"]} == {"non_saturating", "same_weights", "same_data"}
     assert [each["epochs"] for each in comparison["standings"]] == [20, 10]
-    assert [each["id"] for each in comparison["sensitivity"]["fid_classifier_1"]] == ["H1", "H2", "H3"]
+    # The others are decided before the last epoch of one of their variants.
+    assert [each["id"] for each in comparison["sensitivity"]["fid_classifier_1"]] == ["H2"]
     scores = read_json(root / "reports/metrics.json")
     assert set(scores) == set(study.compared)
     for place, name in enumerate(study.variants):
         if name in study.compared:
             fid = (place + 1) * last[name] * 6 ** (1 / 3)
-            assert scores[name] == {"fid": pytest.approx(fid), "n": 3, "failed": 0}
+            assert scores[name] == {"epoch": last[name], "fid": pytest.approx(fid), "n": 3, "failed": 0}
+
+
+def test_a_data_set_has_a_ranking_of_its_own_and_no_contrast_with_another() -> None:
+    clothes = [table("c", [9.0, 9.5]).assign(data="fashion_mnist"), table("d", [7.0, 7.5]).assign(data="fashion_mnist")]
+    alone = [table("a", [3.0, 2.5, 2.0]), table("b", [1.0, 1.5, 1.2]), table("e", [2.0, 2.5], epoch=8)]
+    both = compared([*clothes, *alone])
+    assert [(each["data"], each["epochs"], each["ranking"]) for each in both["standings"]] == [
+        ("mnist", 20, ["b", "a"]),
+        ("mnist", 8, ["e"]),
+        ("fashion_mnist", 20, ["d", "c"]),
+    ]
+    assert [(each["variant"], each["against"]) for each in both["contrasts"]] == [("a", "b")]
+    assert both["contrasts"] == compared(alone)["contrasts"]
+    declared = compared([*clothes, *alone], [hypothesis("H", "superiority", "d", "c")])["contrasts"]
+    assert [each["id"] for each in declared] == ["H", "E: a vs b"]

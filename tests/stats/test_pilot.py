@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from stats.planted import hypothesis
+from stats.planted import FAMILY, control, hypothesis
 from statsmodels.stats.power import TTestPower
 
 from gan.errors import StudyError
@@ -17,6 +17,18 @@ from gan.study.schema import Study
 FORMS = {"non_saturating": "non_saturating_logits", "minimax": "minimax_logits"}
 
 
+@pytest.fixture
+def study(study: Study) -> Study:
+    """With an equivalence among the hypotheses, and controls of several kinds."""
+    controls = (
+        control("A1", "non_saturating_logits", "non_saturating"),
+        control("A2", "minimax_logits", "minimax"),
+        control("A3", "unfrozen", "non_saturating"),
+    )
+    compare = study.compare.model_copy(update={"hypotheses": FAMILY, "controls": controls})
+    return study.model_copy(update={"compare": compare})
+
+
 def pilot(effect: float, noise: float, seeds: int = 30) -> pd.DataFrame:
     """The variants that are named, minimax in both forms worse by `effect` in log FID; `unfrozen` has the same bits."""
     random = np.random.default_rng(0)
@@ -24,8 +36,9 @@ def pilot(effect: float, noise: float, seeds: int = 30) -> pd.DataFrame:
     means |= {FORMS[name]: means[name] for name in FORMS}
     logs = {name: mean + noise * random.standard_normal(seeds) for name, mean in means.items()}
     logs["unfrozen"] = logs["non_saturating"]
+    finished = {"status": "finished", "coverage": 0.5, "digits": 10}
     rows = [
-        {"variant": name, "seed": seed, "epoch": epoch, "status": "finished", "fid": math.exp(log), "digits": 10}
+        {"variant": name, "seed": seed, "epoch": epoch, **finished, "fid": math.exp(log)}
         for name, values in logs.items()
         for seed, log in enumerate(values)
         for epoch in (10, 20)

@@ -19,9 +19,9 @@ def altered(study: Study, changes: dict[str, Any]) -> str:
     [
         {"compare": {"margin": 1.2}},
         {"compare": {"alpha": 0.1}},
-        {"compare": {"collapse": 3}},
+        {"compare": {"learnt": {"digits": 3}}},
         {"compare": {"hypotheses": []}},
-        {"evaluate": {"average": 1}},
+        {"evaluate": {"scores": {2: [2]}}},
         {"evaluate": {"images": 300}},
         {"classify": {"seeds": [4]}},
         {"variants": {"cewl": {"seeds": [0, 1]}}},

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Timer
-from types import MethodType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,32 +18,23 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TESTS
 from mlflow.entities import ViewType
+from showing import a_study, save, shown
 
 from gan import errors
 from gan.errors import StudyError
 from gan.files import read_json, write_json
 from gan.study.loading import load_study
-from gan.study.schema import Study
 from gan.tracking import SHOWN
 from gan.tracking import __main__ as command
 from gan.tracking import synchronise as synchronising
 from gan.tracking.recorded import recorded_runs
-from gan.tracking.synchronise import METRICS_PER_REQUEST, Changes, MlflowClient, synchronise
+from gan.tracking.synchronise import PER_REQUEST, Changes, MlflowClient, synchronise
 from gan.tracking.time_budget import USUAL, TimeBudget
 from stages import track
 
 EPOCHS = 3
 RECIPE, OTHER_RECIPE = "1e", "2e"  # keys are hex, and may look like a number
 CAUSE = "loss is nan [bold]<b>&amp;</b>[/bold] 'ü'\n\"100 %\" {x} \\"
-
-
-def a_study(experiment: str, **seeds: list[int]) -> Any:
-    study = SimpleNamespace(
-        variants={name: SimpleNamespace(seeds=tuple(of_variant)) for name, of_variant in seeds.items()},
-        tracking=SimpleNamespace(experiment=experiment, timeout_seconds=20),
-    )
-    study.variant = MethodType(Study.variant, study)
-    return study
 
 
 def train(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, failed: int = -1, epochs: int = EPOCHS):
@@ -86,10 +77,13 @@ def evaluate(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, f
     rows = [
         {
             "variant": variant,
+            "data": "mnist",
             "seed": seed,
             "epoch": EPOCHS,
+            "averaged": str(EPOCHS),
             "status": "failed" if seed == failed else "finished",
             "fid": None if seed == failed else 6.5 + seed,
+            "coverage": None if seed == failed else 0.5,
             "digits": None if seed == failed else 10,
             "reconstruction_error": None,
             "failed_epoch": 2 if seed == failed else None,
@@ -106,34 +100,6 @@ def evaluate(root: Path, variant: str, seeds: list[int], recipe: str = RECIPE, f
     save(root, f"metrics/{variant}.csv", pd.DataFrame(rows).to_csv(index=False))
     save(root, f"snapshots/{variant}.csv", pd.DataFrame(snapshots).to_csv(index=False))
     save(root, f"samples/{variant}.png", f"pixels of {variant}")
-
-
-def save(root: Path, name: str, text: str) -> None:
-    path = root / "reports" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def shown(client: MlflowClient, experiment: str) -> dict[str, dict[str, Any]]:
-    """All that MLflow shows of an experiment, by the runs' names, which are to differ."""
-    experiment_id = client.get_experiment_by_name(experiment).experiment_id
-    runs = client.search_runs([experiment_id])
-    assert len({run.info.run_name for run in runs}) == len(runs)
-    return {
-        run.info.run_name: {
-            "id": run.info.run_id,
-            "status": run.info.status,
-            "milliseconds": (run.info.end_time or 0) - run.info.start_time,
-            "parameters": run.data.params,
-            "tags": run.data.tags,
-            "metrics": {
-                name: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)]
-                for name in run.data.metrics
-            },
-            "artifacts": [file.path for file in client.list_artifacts(run.info.run_id, "samples")],
-        }
-        for run in runs
-    }
 
 
 def ids(runs: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -186,6 +152,7 @@ def test_each_run_is_shown_as_recorded(embedded):
         "generator_loss": [(1, 1 / 3), (2, 1 / 3), (3, 1 / 3)],
         "snapshot_fid": [(1, 30.0), (3, 10.0)],
         "fid": [(3, 6.5)],
+        "coverage": [(3, 0.5)],
         "digits": [(3, 10.0)],
     }
     assert run["artifacts"] == ["samples/minimax.png"]
@@ -199,6 +166,20 @@ def test_failed_run_is_shown_with_its_cause_and_its_finite_values(embedded):
     assert run["tags"]["non_finite"] == "discriminator_loss, generator_loss"
     assert run["metrics"].keys() == {"discriminator_loss", "generator_loss", "snapshot_fid"}
     assert run["metrics"]["generator_loss"] == [(1, 1 / 3)]
+
+
+def test_a_score_that_only_some_epochs_have_did_not_go_wrong(tmp_path):
+    train(tmp_path, "cewl", [0])
+    evaluate(tmp_path, "cewl", [0])
+    path = tmp_path / "reports/metrics/cewl.csv"
+    last = pd.read_csv(path, dtype={"key": str}, encoding="utf-8").assign(fid_classifier_1=7.5, fid_half=np.inf)
+    save(
+        tmp_path, "metrics/cewl.csv", pd.concat([last.assign(epoch=1, fid_classifier_1=None), last]).to_csv(index=False)
+    )
+
+    (run,) = recorded_runs("cewl", [0], tmp_path / "reports")
+    assert [(value, epoch) for name, value, epoch in run.metrics if name == "fid_classifier_1"] == [(7.5, EPOCHS)]
+    assert run.tags["non_finite"] == "fid_half"
 
 
 def test_second_synchronisation_changes_nothing(embedded):
@@ -220,7 +201,7 @@ def test_an_evaluation_completes_a_trained_run(client, tmp_path):
     assert trained["metrics"].keys() == {"discriminator_loss", "generator_loss"}
     assert trained["artifacts"] == []
     assert evaluated["metrics"] == trained["metrics"] | {
-        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(3, 6.5)], "digits": [(3, 10.0)],
+        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(3, 6.5)], "coverage": [(3, 0.5)], "digits": [(3, 10.0)],
     }  # fmt: skip
     assert evaluated["artifacts"] == ["samples/cewl.png"]
 
@@ -352,7 +333,7 @@ def test_what_a_user_deleted_comes_back_once(client, tmp_path, deleted):
 
 
 def test_a_long_history_is_shown_whole(client, tmp_path):
-    epochs = METRICS_PER_REQUEST
+    epochs = PER_REQUEST
     train(tmp_path, "cewl", [0], epochs=epochs)
     synchronise(a_study("long", cewl=[0]), [], tmp_path)
 

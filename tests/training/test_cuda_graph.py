@@ -9,7 +9,7 @@ from gan.training.cuda_graph import WARM_UP, Recorded
 
 def test_without_a_gpu_it_just_calls() -> None:
     calls: list[int] = []
-    step = Recorded(torch.Generator())
+    step = Recorded(torch.device("cpu"))
     for _ in range(WARM_UP + 5):
         step(lambda: calls.append(1))
     assert len(calls) == WARM_UP + 5
@@ -17,7 +17,7 @@ def test_without_a_gpu_it_just_calls() -> None:
 
 def test_on_a_gpu_calls_before_the_recording_are_real_ones_too(monkeypatch) -> None:
     happened: list[str] = []
-    step = Recorded(SimpleNamespace(device=torch.device("cuda")))
+    step = Recorded(torch.device("cuda"))
     monkeypatch.setattr(step, "_aside", lambda work: work())
     graph = SimpleNamespace(replay=lambda: happened.append("replayed"))
     monkeypatch.setattr(step, "_record", lambda work: graph)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gan.study.schema import OPTIMIZERS as NAMES
-from gan.study.schema import Adam, Sgd
+from gan.study.recipe import OPTIMIZERS as NAMES
+from gan.study.recipe import Adam, Sgd
 from gan.training.optimizers import OPTIMIZERS
 
 CASES = [
@@ -17,13 +17,13 @@ CASES = [
 
 @pytest.mark.parametrize(("settings", "reference"), CASES)
 def test_steps_equal_torchs(settings: Adam | Sgd, reference: type[torch.optim.Optimizer]) -> None:
-    mine = torch.randn(3, 64)
+    mine = torch.randn(3, 64, dtype=torch.float64)
     theirs = mine.clone().requires_grad_()
     gradient = torch.zeros_like(mine)
-    optimizer = OPTIMIZERS[settings.name](mine, gradient, settings)
+    optimizer = OPTIMIZERS[settings.name](mine, gradient, [settings] * 3)
     oracle = reference([theirs], fused=True, **settings.model_dump(exclude={"name"}))
     for _ in range(5):
-        gradient.copy_(torch.randn(3, 64))
+        gradient.copy_(torch.randn(3, 64, dtype=torch.float64))
         theirs.grad = gradient.clone()
         optimizer.step()
         oracle.step()
@@ -38,11 +38,11 @@ def test_state_is_all_that_is_remembered() -> None:
     """Parameters and state carried over, the next step is the same: a run can be stopped and taken up again."""
     settings = CASES[0][0]
     parameters, gradient = torch.randn(2, 64), torch.randn(2, 64)
-    first = OPTIMIZERS["adam"](parameters, gradient, settings)
+    first = OPTIMIZERS["adam"](parameters, gradient, [settings] * 2)
     for _ in range(3):
         first.step()
     other = parameters.clone()
-    second = OPTIMIZERS["adam"](other, gradient, settings)
+    second = OPTIMIZERS["adam"](other, gradient, [settings] * 2)
     for name, tensor in first.state.items():
         second.state[name].copy_(tensor)
     first.step()

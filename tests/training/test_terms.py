@@ -13,9 +13,10 @@ from torch.distributions import Normal, kl_divergence
 
 from gan.images import scale
 from gan.seeding import random_generator
-from gan.study.schema import Study, Variant
+from gan.study.recipe import Variant
+from gan.study.schema import Study
 from gan.training.losses import OBJECTIVES
-from gan.training.population import Population
+from gan.training.population import Population, RunSpec
 from gan.training.terms import TERMS, LossInputs
 
 VARIANTS = list(YAML(typ="safe", pure=True).load(TESTS / "params.yaml")["variants"])
@@ -40,8 +41,6 @@ def linear_loss_inputs(
         features=lambda images: torch.relu(images * weights[:, None, :]),
         generate=refuse,
         infer=refuse,  # type: ignore[arg-type]
-        uniform=lambda width: torch.rand(*real.shape[:2], width, dtype=real.dtype),
-        normal=refuse,
     )
 
 
@@ -52,7 +51,9 @@ def test_penalties_are_taken_where_their_sources_say() -> None:
     points = {}
     for name in ("gradient_penalty", "dragan", "r1", "r2"):
         seen: list[Tensor] = []
-        TERMS[name].loss(linear_loss_inputs(real, fake, torch.ones(3, 5, dtype=torch.float64), seen.append))
+        inputs = linear_loss_inputs(real, fake, torch.ones(3, 5, dtype=torch.float64), seen.append)
+        noise = torch.rand(3, 7, TERMS[name].noise_width(5, 2), dtype=torch.float64)
+        TERMS[name].loss(replace(inputs, noise=noise))
         (points[name],) = seen
     torch.testing.assert_close(points["r1"], real)
     torch.testing.assert_close(points["r2"], fake)
@@ -69,7 +70,8 @@ def test_a_flat_discriminator_has_a_finite_penalty_and_gradient() -> None:
     """|∇D| = 0 has no derivative; a NaN there would end the run."""
     weights = torch.zeros(1, 4, requires_grad=True)
     for term in ("gradient_penalty", "dragan", "r1", "r2"):
-        loss = TERMS[term].loss(linear_loss_inputs(*torch.randn(2, 1, 3, 4), weights))
+        inputs = linear_loss_inputs(*torch.randn(2, 1, 3, 4), weights)
+        loss = TERMS[term].loss(replace(inputs, noise=torch.rand(1, 3, TERMS[term].noise_width(4, 2))))
         (gradient,) = torch.autograd.grad(loss.sum(), weights)
         assert gradient.isfinite().all()
 
@@ -93,7 +95,7 @@ def test_the_evidence_bound_is_that_of_torchs_distributions() -> None:
         linear_loss_inputs(real, real, torch.ones(1, 3)),
         generate=torch.tanh,
         infer=lambda images: (mean + images, log_variance),
-        normal=lambda width: noise,
+        noise=noise,
     )
     posterior, prior = Normal(mean + real, (log_variance / 2).exp()), Normal(torch.zeros_like(mean), 1.0)
     rebuilt = torch.tanh(posterior.mean + posterior.scale * noise)
@@ -101,6 +103,11 @@ def test_the_evidence_bound_is_that_of_torchs_distributions() -> None:
     likelihood = (pixels.log_prob(real) - pixels.log_prob(rebuilt)).sum(-1)
     expected = (kl_divergence(posterior, prior).sum(-1) - likelihood).mean(-1)
     torch.testing.assert_close(TERMS["evidence_bound"].loss(inputs), expected)
+
+
+def apply(module: nn.Module, inputs: Tensor) -> Tensor:
+    """A module of `[batch, …]` for `[run, batch, …]` of one run."""
+    return module(inputs[0])[None]
 
 
 class Oracle:
@@ -112,6 +119,9 @@ class Oracle:
         self.discriminator = as_module(population.discriminator, run)
         self.encoder = as_module(population.encoder, run) if population.encoder else nn.Sequential()
         self.draws = random_generator(variant.pinned.get("terms", seed), "terms")
+        self.noise: dict[str, Tensor] = {}
+        # What comes before the last layer.
+        self.features = max(place for place, part in enumerate(self.discriminator) if isinstance(part, nn.Linear))
 
         def optimizer(settings, *networks: nn.Module) -> torch.optim.Optimizer:
             parameters = [parameter for network in networks for parameter in network.parameters()]
@@ -122,8 +132,9 @@ class Oracle:
         self.discriminator_optimizer = optimizer(variant.discriminator_optimizer, self.discriminator)
         self.generator_optimizer = optimizer(variant.generator_optimizer, self.generator, self.encoder)
 
-    def step(self, real: Tensor, latents: Tensor) -> None:
-        """One step on real images `[batch, pixel]` and latents `[batch, latent]`, as a population of one run."""
+    def step(self, real: Tensor, latents: Tensor, *, learns: bool) -> None:
+        """A step on real images `[batch, pixel]` and latents `[batch, latent]`; the generator's, too, if it learns."""
+        self.draw(len(real))
         objective, real, fake = OBJECTIVES[self.variant.objective], real[None], self.generator(latents)[None]
 
         logits = self.discriminate(real), self.discriminate(fake.detach())
@@ -135,6 +146,8 @@ class Oracle:
             for parameter in self.discriminator.parameters():
                 parameter.data.clamp_(-self.variant.clip, self.variant.clip)
 
+        if not learns:
+            return
         partners = [self.discriminate(real).detach()] if objective.relativistic else []
         loss = self.variant.adversarial * objective.generator(self.discriminate(fake), *partners)
         loss = loss + self.terms(real, fake, judge=False)
@@ -143,45 +156,99 @@ class Oracle:
         self.generator_optimizer.step()
 
     def discriminate(self, images: Tensor) -> Tensor:
-        return self.discriminator(images)[..., 0]
+        return apply(self.discriminator, images)[..., 0]
 
     def terms(self, real: Tensor, fake: Tensor, *, judge: bool) -> Tensor:
         """The weighted sum of the discriminator's terms (`judge`) or of all others."""
-
-        def draw(rule: Callable[..., Tensor], width: int) -> Tensor:
-            return rule(real.shape[1], width, generator=self.draws).double()[None]
 
         inputs = LossInputs(
             real=real,
             fake=fake,
             discriminate=self.discriminate,
-            features=self.discriminator[:-2],  # without the last layer and what follows it
-            generate=self.generator,
-            infer=lambda images: self.encoder(images).chunk(2, -1),
-            uniform=partial(draw, torch.rand),
-            normal=partial(draw, torch.randn),
+            features=partial(apply, self.discriminator[: self.features]),
+            generate=partial(apply, self.generator),
+            infer=lambda images: apply(self.encoder, images).chunk(2, -1),
         )
         total = real.new_zeros(1)
         for name, weight in self.variant.terms.items():
             if (TERMS[name].player == "discriminator") == judge:
-                total = total + weight * TERMS[name].loss(inputs)
+                total = total + weight * TERMS[name].loss(replace(inputs, noise=self.noise.get(name)))
         return total
+
+    def draw(self, batch: int) -> None:
+        """A step's noise of all terms, in their order."""
+        rules = {"uniform": torch.rand, "normal": torch.randn}
+        for name in self.variant.terms:
+            if rule := TERMS[name].rule:
+                width = TERMS[name].noise_width(784, self.variant.latent_dim)
+                self.noise[name] = rules[rule](batch, width, generator=self.draws).double()[None]
+
+
+def check_epoch(specs: list[RunSpec], images: Tensor) -> None:
+    """Same initial weights, images, latents and noise: the same weights of every run's networks after seven batches."""
+    scaled = scale(images.flatten(1))[:104].double()
+    population = Population(specs, images[:104].flatten(1), torch.float64)
+    oracles = [Oracle(spec.variant, population, run, spec.seed) for run, spec in enumerate(specs)]
+    population.epoch()
+    for run, (spec, oracle) in enumerate(zip(specs, oracles, strict=True)):
+        variant = spec.variant
+        order, latents = (
+            random_generator(variant.pinned.get(purpose, spec.seed), purpose) for purpose in ("order", "latents")
+        )
+        for step, chosen in enumerate(torch.randperm(104, generator=order).split(16), start=1):
+            drawn = torch.randn(len(chosen), variant.latent_dim, generator=latents).double()
+            oracle.step(scaled[chosen], drawn, learns=step % variant.discriminator_steps == 0)
+        networks = [(population.generator, oracle.generator), (population.discriminator, oracle.discriminator)]
+        if population.encoder:
+            networks.append((population.encoder, oracle.encoder))
+        for network, module in networks:
+            for part, expected in module.state_dict().items():
+                torch.testing.assert_close(network.state(run)[f"model.{part}"], expected, rtol=1e-7, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_epoch_is_that_of_torchs_modules(study: Study, images: Tensor, name: str) -> None:
-    """Same initial weights, images, latents and noise: the same weights of every network after seven steps."""
-    variant, seed, run = study.variants[name], 9, 1
-    scaled = scale(images.flatten(1))[:104].double()
-    population = Population(variant, [4, seed], scaled)
-    oracle = Oracle(variant, population, run, seed)
-    population.epoch()
-    order, latents = (random_generator(variant.pinned.get(purpose, seed), purpose) for purpose in ("order", "latents"))
-    for chosen in torch.randperm(104, generator=order).split(16):
-        oracle.step(scaled[chosen], torch.randn(len(chosen), 8, generator=latents).double())
-    networks = [(population.generator, oracle.generator), (population.discriminator, oracle.discriminator)]
-    if population.encoder:
-        networks.append((population.encoder, oracle.encoder))
-    for network, module in networks:
-        for part, expected in module.state_dict().items():
-            torch.testing.assert_close(network.state(run)[f"model.{part}"], expected, rtol=1e-7, atol=1e-11)
+    check_epoch([RunSpec(study.variants[name], seed) for seed in (4, 9)], images)
+
+
+@pytest.mark.parametrize("name", ["non_saturating", "wgan", "vae_gan", "wgan_gp", "r3gan", "feature_matching"])
+def test_an_epoch_of_a_dcgan_is_that_of_torchs_modules(study: Study, images: Tensor, name: str) -> None:
+    shapes = {"networks": "dcgan", "generator_hidden": (4, 3), "discriminator_hidden": (3, 4)}
+    encoder = {"encoder_hidden": (2, 3)} if study.variants[name].encoder_hidden else {}
+    variant = study.variants[name].model_copy(update=shapes | encoder)
+    check_epoch([RunSpec(variant, seed) for seed in (4, 9)], images)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_the_discriminator_may_take_several_steps(study: Study, images: Tensor, steps: int) -> None:
+    """Each on new images, and only the last one's are the generator's."""
+    for name in ("wgan", "wgan_gp", "vae_gan"):
+        variant = study.variants[name].model_copy(update={"discriminator_steps": steps})
+        check_epoch([RunSpec(variant, seed) for seed in (4, 9)], images)
+
+
+def test_runs_of_different_recipes_are_trained_side_by_side(study: Study, images: Tensor) -> None:
+    """Each by its own numbers: objectives, both optimizers', the label, the weights of the terms, the clip."""
+
+    def adam(**changes: object) -> object:
+        return study.baseline.generator_optimizer.model_copy(update=changes)
+
+    base = study.baseline.model_copy(update={"terms": {"r1": 0.5, "pixel_mse": 2.0}, "clip": 0.05})
+    recipes = [
+        base,
+        base.model_copy(update={"generator_optimizer": adam(lr=1e-3, betas=(0.5, 0.9))}),
+        base.model_copy(update={"discriminator_optimizer": adam(lr=1e-3, eps=1e-3)}),
+        base.model_copy(update={"objective": "cewl", "real_label": 0.8, "adversarial": 0.3}),
+        base.model_copy(update={"objective": "cewl", "terms": {"r1": 3.0, "pixel_mse": 0.1}, "clip": 0.02}),
+        base.model_copy(update={"objective": "minimax", "real_label": 0.9}),
+    ]
+    check_epoch([RunSpec(recipe, seed) for recipe, seed in zip(recipes, (3, 3, 4, 5, 5, 6), strict=True)], images)
+
+
+def test_momentum_may_differ_and_be_none(study: Study, images: Tensor) -> None:
+    base = study.variants["minimax_sgd"]
+    recipes = [
+        base.model_copy(update={"generator_optimizer": base.generator_optimizer.model_copy(update={"momentum": m})})
+        for m in (0.9, 0.0, 0.5)
+    ]
+    check_epoch([RunSpec(recipe, 3) for recipe in recipes], images)

@@ -1,0 +1,1 @@
+"""The objectives on two games whose truth is known."""
