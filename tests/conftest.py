@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 from ruamel.yaml import YAML
 from torch import nn
@@ -220,32 +221,45 @@ class Pipeline:
         return self.results() | contents(self.folder / "reports/figures") | pages
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Pipeline:
+    """The small study `name`; the first process of this test session that asks makes it in the folder that all get."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, made = root / name / "project", root / f"{name}.made"
+    with FileLock(root / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            made.touch()
+    return Pipeline(folder)
+
+
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, before anything is trained but the classifier."""
-    folder = tmp_path_factory.mktemp("begun")
-    (folder / "smallest.yaml").write_text(SMALLEST)
-    with chdir(ROOT):
-        prepare(folder / "smallest.yaml", folder / "project", TESTS / "params.yaml")
-    pipeline = Pipeline(folder / "project")
-    pipeline.reproduce("classify")
-    return pipeline
+
+    def make(folder: Path) -> None:
+        preset = folder.with_name("smallest.yaml")
+        preset.parent.mkdir(exist_ok=True)
+        preset.write_text(SMALLEST)
+        with chdir(ROOT):
+            prepare(preset, folder, TESTS / "params.yaml")
+        Pipeline(folder).reproduce("classify")
+
+    return made_once(tmp_path_factory, "begun", make)
 
 
 @pytest.fixture(scope="session")
 def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The smallest study, never disturbed, trained and compared."""
-    pipeline = begun.copy(tmp_path_factory.mktemp("finished") / "project")
-    pipeline.reproduce("compare")
-    return pipeline
+    return made_once(tmp_path_factory, "finished", lambda folder: begun.copy(folder).reproduce("compare"))
 
 
 @pytest.fixture(scope="session")
 def reported(finished: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The finished study with its report."""
-    pipeline = finished.copy(tmp_path_factory.mktemp("reported") / "project")
-    pipeline.reproduce()
-    return pipeline
+    return made_once(tmp_path_factory, "reported", lambda folder: finished.copy(folder).reproduce())
 
 
 def idx(array: np.ndarray) -> bytes:

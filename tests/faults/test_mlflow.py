@@ -28,18 +28,10 @@ MOST = 24  # seconds that this study lets MLflow delay it, instead of a minute
 TRACK = (sys.executable, "-m", "stages.track")
 
 
-@pytest.fixture(scope="module")
-def tracked(finished: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The finished study with the trials of its ladder and its search."""
-    pipeline = finished.copy(tmp_path_factory.mktemp("tracked") / "project")
-    pipeline.reproduce("track")
-    return pipeline
-
-
 @pytest.fixture
-def study(tracked: Pipeline, tmp_path: Path) -> Pipeline:
+def study(reported: Pipeline, tmp_path: Path) -> Pipeline:
     """A finished study that is not in MLflow."""
-    study = tracked.copy(tmp_path / "project")
+    study = reported.copy(tmp_path / "project")
     path, yaml = study.folder / "params.yaml", YAML(pure=True)
     params = yaml.load(path)
     params["tracking"]["timeout_seconds"] = MOST

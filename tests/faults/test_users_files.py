@@ -1,6 +1,5 @@
 """A user's files beside the study's, and a machine without git: nothing is lost, and only what is needed is used."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, TESTS, Pipeline, contents
+from ruamel.yaml import YAML
 
 from gan.commands.presets import prepare
 from gan.environment import own
@@ -67,8 +67,9 @@ def test_what_the_study_no_longer_has_goes(reported: Pipeline, tmp_path: Path) -
     assert all((study.folder / name).exists() for name in stale)
     declared = read_yaml(params)
     declared["baseline"] |= {"seeds": [0], "snapshots": []}
+    declared["evaluate"]["scores"] = {120: [120]}
     declared["mechanism"]["seeds"] = [0]
-    params.write_text(json.dumps(declared), encoding="utf-8")  # JSON is YAML, too
+    YAML(typ="safe", pure=True).dump(declared, params)
     study.reproduce("train@minimax")
     assert not any((study.folder / name).exists() for name in stale)
 

@@ -26,6 +26,7 @@ toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8],
 specifications: {epochs: [2]}
 mechanism: {epochs: [2], seeds: [0], steps: 2}
 evaluate: {images: 200, grid_seeds: 1, grid_columns: 4}
+compare: {learnt: {coverage: 0.05}}  # noise covers four of the 200 inverted digits
 tracking: {experiment: two, timeout_seconds: 0.1}
 """
 ADDED = {"clothes": {"data": "fashion_mnist"}, "clothes_minimax": {"data": "fashion_mnist", "objective": "minimax"}}
