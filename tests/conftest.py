@@ -174,7 +174,7 @@ baseline:
   {data: digits, seeds: [0, 1], epochs: 120, snapshots: [40], latent_dim: 8, generator_hidden: [32],
   discriminator_hidden: [32]}
 simulate: {studies: 20}
-mechanism: {epochs: [120], seeds: [1]}
+mechanism: {epochs: [120], seeds: [1], steps: 2}
 evaluate: {images: 200, scores: {120: [40, 120]}, grid_seeds: 2, grid_columns: 4}
 toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8], steps: [3], samples: 50}}
 compute: {device: cpu, workers: 2, checkpoint_seconds: 0.2}
@@ -258,7 +258,7 @@ def finished(begun: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipel
 
 @pytest.fixture(scope="session")
 def reported(finished: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The finished study with its report."""
+    """The finished study with all that comes after the comparison, its report too."""
     return made_once(tmp_path_factory, "reported", lambda folder: finished.copy(folder).reproduce())
 
 

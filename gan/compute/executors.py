@@ -72,7 +72,9 @@ class ProcessExecutor:
             return
         _check_sockets()
         os.environ |= KEEP_MEMORY  # glibc reads it when a process starts
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        # Libraries take seconds to import. A server does it once for all the workers that this process will have.
+        context.set_forkserver_preload([task.__module__])
         done_units, gpus = context.Queue(), context.Queue()
         if self.device == "cuda":
             for gpu in range(self.workers):

@@ -20,6 +20,8 @@ from gan.evaluation.classifier import Classifier, load_classifiers
 from gan.files import read_sealed_json
 from gan.images import load
 
+pytestmark = pytest.mark.slow  # they need a small study
+
 KINDS = ("a flipped byte", "a missing byte")
 
 
@@ -90,7 +92,6 @@ def test_damage_to_a_kept_run(
         assert capsys.readouterr().err == f"warning: {path} is damaged: the run is trained anew\n"
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "a byte flipped or missing in anything that a finished study has",
     full=8,
@@ -107,7 +108,6 @@ def test_damage_to_a_finished_study(finished: Pipeline, tmp_path: Path, injectio
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "a byte flipped or missing in a checkpoint", short=0, full=4, note="named and removed; its runs start anew"
 )

@@ -12,6 +12,8 @@ import psutil
 import pytest
 from conftest import Pipeline, contents
 
+pytestmark = pytest.mark.slow  # they need a small study
+
 MOST = 120  # seconds to wait for something that takes a few, on a busy machine
 
 TRAINING = [sys.executable, "-m", "stages.train", "minimax"]
@@ -54,7 +56,9 @@ def trainer(dvc: psutil.Process) -> psutil.Process | None:
 
 
 def worker(dvc: psutil.Process) -> psutil.Process | None:
-    return next((each for each in descendants(dvc) if doing(each, "spawn_main")), None)
+    """A process that the server of worker processes has started."""
+    servers = [each for each in descendants(dvc) if doing(each, "multiprocessing.forkserver")]
+    return next((child for server in servers for child in descendants(server)), None)
 
 
 def kill(find: Callable[[psutil.Process], psutil.Process | None]) -> Callable[[psutil.Process], None]:
@@ -109,6 +113,8 @@ def disturbed_once(
     wait_for(lambda: not any(map(alive, family)), 20)
     study.reproduce("compare")
     assert study.results() == finished.results()
+    sync = study.start(sys.executable, "-m", "stages.track", "minimax", "non_saturating", "--strict")
+    assert sync.communicate() and sync.returncode == 0
     runs_in_mlflow(study.folder)
     assert not list(study.folder.glob(".work/runs/*/checkpoints/*/*"))
     return printed
@@ -120,7 +126,6 @@ def test_a_killed_trainer(begun, finished, tmp_path, injection, record_property)
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "kill -9 of a worker", short=0, full=5, note="its trainer says so in one line; goes on from the checkpoint"
 )
@@ -131,7 +136,6 @@ def test_a_killed_worker(begun, finished, tmp_path, injection, record_property):
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "kill -9 of dvc", short=0, full=5, note="trainer and workers end with it; goes on from the last checkpoint"
 )
@@ -141,7 +145,6 @@ def test_a_killed_dvc(begun, finished, tmp_path, injection, record_property):
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Ctrl-C", full=5, note="one line, no traceback; goes on from the last checkpoint")
 def test_ctrl_c(begun, finished, tmp_path, injection, record_property):
     printed = disturbed_once(begun, finished, tmp_path, interrupt, 30 + injection)
@@ -150,7 +153,6 @@ def test_ctrl_c(begun, finished, tmp_path, injection, record_property):
     record_property("identical", True)
 
 
-@pytest.mark.slow
 def test_a_recipe_that_changes_while_it_is_trained(begun, tmp_path):
     """DVC would take the result for that of the new recipe."""
     study = begun.copy(tmp_path / "project")
