@@ -142,7 +142,7 @@ def bench(
     from rich.console import Console
 
     from gan.audit.recipes import check_study
-    from gan.commands.benchmark import measure, save_entry, slower_choice, table
+    from gan.benchmarking.benchmark import measure, save_entry, slower_choice, table
     from gan.compute.executors import local_executor
     from gan.images import load
     from gan.study.loading import load_study
