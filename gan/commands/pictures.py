@@ -9,6 +9,7 @@ import torch
 
 from gan.errors import StudyError
 from gan.files import write
+from gan.formatting import counted
 from gan.pictures import drawing
 from gan.pictures.sources import Source, find
 from gan.study.loading import load_study
@@ -52,7 +53,7 @@ def _found(variant: str, seed: int | None, epoch: int | None) -> Source:
     """The generator, which is named on stdout."""
     torch.set_num_threads(1)  # as the published pictures are drawn: the last digits depend on the order of additions
     source = find(load_study(), variant, seed, epoch)
-    print(f"{variant}, seed {source.seed}, after {source.epoch} epochs, from {source.path}")
+    print(f"{variant}, seed {source.seed}, after {counted(source.epoch, 'epoch')}, from {source.path}")
     return source
 
 

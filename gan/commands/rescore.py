@@ -11,7 +11,7 @@ from gan.compute.tables import read_table
 from gan.errors import StudyError
 from gan.evaluation.classifier import load_classifiers
 from gan.evaluation.scoring import ALONE, Scorer
-from gan.formatting import significant
+from gan.formatting import counted, significant
 from gan.images import load
 from gan.pictures.drawing import draw
 from gan.pictures.sources import Source, published
@@ -62,7 +62,7 @@ def rescore(variant: str, root: Path = Path()) -> Rescored:
 def show(rescored: Rescored) -> None:
     """Print the scores; StudyError if FID is another one than published."""
     source = rescored.source
-    print(f"{source.path}: seed {source.seed}, after {source.epoch} epochs, scored on {rescored.device}")
+    print(f"{source.path}: seed {source.seed}, after {counted(source.epoch, 'epoch')}, scored on {rescored.device}")
     for name, value in rescored.here.items():
         print(f"  {name:<9} {value!r:<20} published {rescored.published[name]!r}")
     if rescored.identical:

@@ -1,4 +1,4 @@
-"""`gan sample`, `gan interpolate` and `gan rescore`, as a user types them."""
+"""`gan sample` and `gan interpolate`, as a user types them."""
 
 import shutil
 from collections.abc import Callable
@@ -6,14 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Pipeline
 from pictures.keeping import keep, pixels
 from typer.testing import CliRunner
 
 from gan.commands.app import app
-from gan.commands.rescore import rescore, show
 from gan.errors import StudyError
-from gan.files import read_json, sha256, write_json
 from gan.study.schema import Study
 from stages.publish import publish
 
@@ -79,11 +76,9 @@ def test_a_way_between_latents_is_drawn(gan: Command) -> None:
     [
         (("sample", "cewll"), r"^params\.yaml, variants: cewll is unknown: did you mean cewl\?$"),
         (("interpolate", "cewll"), r"^params\.yaml, variants: cewll is unknown: did you mean cewl\?$"),
-        (("rescore", "cewll"), r"^params\.yaml, variants: cewll is unknown: did you mean cewl\?$"),
         (("sample", "cewl", "--epoch", "5"), "has no generator of epoch 5; there is that of epoch 1 and 2$"),
         (("interpolate", "cewl", "--seed", "7"), "no run of seed 7; its seeds are 0$"),
         (("sample", "cewl", "--output", "mine.jpg"), r"^mine\.jpg: a picture's name ends in \.png$"),
-        (("rescore", "minimax"), "^minimax has no generator: "),
     ],
 )
 def test_what_cannot_be_drawn_is_told(gan: Command, arguments: tuple[str, ...], told: str) -> None:
@@ -91,39 +86,3 @@ def test_what_cannot_be_drawn_is_told(gan: Command, arguments: tuple[str, ...], 
         gan(*arguments)
     assert not list(Path().rglob("mine.*"))
     assert not Path(".scratch").exists()
-
-
-@pytest.mark.slow
-def test_a_clone_draws_and_rescores_without_training(
-    finished: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = finished.copy(tmp_path / "project")
-    study.reproduce("publish@minimax")
-    shutil.rmtree(study.folder / "runs")
-    shutil.rmtree(study.folder / ".work")
-    monkeypatch.chdir(study.folder)
-    rescored = rescore("minimax")
-    assert rescored.published.keys() == {"fid", "kid", "recall", "coverage", "digits"}
-    assert rescored.identical
-    show(rescored)
-    assert capsys.readouterr().out.endswith("Equal to the published scores, to the last digit\n")
-
-    # Other test images are other scores, and no matter of rounding.
-    data = Path("data/digits")
-    (data / "test.safetensors").write_bytes((data / "train.safetensors").read_bytes())
-    record = read_json(data / "data.json")
-    write_json(
-        data / "data.json", {**record, "sha256": {**record["sha256"], "test": sha256(data / "test.safetensors")}}
-    )
-    with pytest.raises(StudyError, match=r"FID differs from the published one by .* more than rounding explains"):
-        show(rescore("minimax"))
-
-    shutil.rmtree("data")
-    with pytest.raises(StudyError, match=r"^data/digits has no images: `\.venv/bin/dvc repro download` fetches them$"):
-        rescore("minimax")
-
-    # Scores of another run are not this generator's.
-    scores = Path("reports/metrics/minimax.csv")
-    scores.write_text(scores.read_text(encoding="utf-8").replace(rescored.source.key, "other"), encoding="utf-8")
-    with pytest.raises(StudyError, match=r"^reports has no score of reports/generators/minimax\.safetensors"):
-        rescore("minimax")
