@@ -178,7 +178,7 @@ mechanism: {epochs: [120], seeds: [1]}
 evaluate: {images: 200, scores: {120: [40, 120]}, grid_seeds: 2, grid_columns: 4}
 toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8], steps: [3], samples: 50}}
 compute: {device: cpu, workers: 2, checkpoint_seconds: 0.2}
-tracking: {experiment: smallest}
+tracking: {experiment: smallest, timeout_seconds: 0.1}  # MLflow has tests of its own
 """
 )
 

@@ -10,7 +10,14 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "words"), [(0.8, "20 % lower"), (1.013, "1.3 % higher"), (0.9005, "10 % lower"), (3, "200 % higher")]
+    ("ratio", "words"),
+    [
+        (0.8, "20 % lower"),
+        (1.013, "1.3 % higher"),
+        (0.9005, "10 % lower"),
+        (1.096, "9.6 % higher"),
+        (3, "200 % higher"),
+    ],
 )
 def test_ratios_in_words(ratio: float, words: str) -> None:
     assert plain(formatting.change(ratio)) == words

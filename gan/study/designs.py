@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
-from scipy.stats import qmc
 
 from gan.study.fields import FROM_LIST, Fraction, Label, Name, Positive, PositiveFloat, Seed, Seeds, no_duplicates
 from gan.study.recipe import Adam, Section, Variant
@@ -134,6 +133,8 @@ class Search(Section):
     @cached_property
     def configurations(self) -> list[dict[str, int | float]]:
         """The settings of each point, from configuration 1 on."""
+        from scipy.stats import qmc  # its import takes a second, for which every process of every stage would wait
+
         cube = qmc.Sobol(len(SPACE), scramble=True, rng=self.scramble)
         powers = cube.random_base2((self.points - 1).bit_length())  # whole powers of two: fewer are no Sobol sequence
         return [self.space.at(point) for point in powers[: self.points]]

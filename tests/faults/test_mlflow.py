@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from ruamel.yaml import YAML
 
+pytestmark = pytest.mark.slow  # they need a whole small study
 Identical = Callable[[str, Any], None]
 TRIALS = 8 + 12  # of two rungs and of the search: two objectives, with two seeds, and with 3 + 1 + 2 trials
 MOST = 24  # seconds that this study lets MLflow delay it, instead of a minute
@@ -143,7 +144,6 @@ def slowly(address: str, seconds: float) -> Iterator[str]:
 WARNING = "warning: MLflow not updated: "
 
 
-@pytest.mark.slow
 @pytest.mark.fault("MLflow's server killed", full=3, note="a warning; the next sync is exact")
 def test_a_server_that_is_killed(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
     """When some of the runs are there, and perhaps one in part."""
@@ -163,7 +163,6 @@ def test_a_server_that_is_killed(study: Pipeline, tmp_path: Path, injection: int
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault(
     "MLflow's server slow", short=0, full=2, note="given up in time, with a warning; the next sync is exact"
 )
@@ -208,7 +207,6 @@ def test_a_store_that_is_deleted(study: Pipeline, injection: int, record_propert
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("kill -9 while MLflow's store is made", full=10, note="made anew from the files")
 def test_a_store_that_is_not_finished(study: Pipeline, injection: int, record_property: Identical) -> None:
     process = study.start(*TRACK, "--strict")
@@ -221,7 +219,6 @@ def test_a_store_that_is_not_finished(study: Pipeline, injection: int, record_pr
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("two studies on a cold store at once", full=2, note="one after the other; each run once")
 def test_two_on_a_cold_store(study: Pipeline, tmp_path: Path, injection: int, record_property: Identical) -> None:
     """The same one twice, or two of different names on a store that they share."""
@@ -242,7 +239,6 @@ def test_two_on_a_cold_store(study: Pipeline, tmp_path: Path, injection: int, re
     record_property("identical", True)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("no MLflow for the whole study", short=0, full=2, note="a warning a stage; results as ever")
 def test_a_study_without_mlflow(
     begun: Pipeline,

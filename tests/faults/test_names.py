@@ -50,6 +50,7 @@ simulate: {studies: 4}
 toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8], steps: [3], samples: 50}}
 mechanism: {epochs: [1, 2], seeds: [0], steps: 2}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+compute: {device: cpu, workers: 1}
 tracking: {experiment: named}
 """
 )

@@ -33,6 +33,7 @@ toys: {dirac: {objectives: [minimax], turns: 1}, ring: {seeds: [0], hidden: [8],
 specifications: {epochs: [3]}
 mechanism: {epochs: [1, 3], seeds: [1], steps: 2}
 evaluate: {images: 200, grid_seeds: 2, grid_columns: 4}
+compute: {device: cpu, workers: 1}
 tracking: {experiment: tiny}
 """
 )

@@ -27,6 +27,7 @@ specifications: {epochs: [2]}
 mechanism: {epochs: [2], seeds: [0], steps: 2}
 evaluate: {images: 200, grid_seeds: 1, grid_columns: 4}
 compare: {learnt: {coverage: 0.05}}  # noise covers four of the 200 inverted digits
+compute: {device: cpu, workers: 1}
 tracking: {experiment: two, timeout_seconds: 0.1}
 """
 ADDED = {"clothes": {"data": "fashion_mnist"}, "clothes_minimax": {"data": "fashion_mnist", "objective": "minimax"}}
