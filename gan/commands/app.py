@@ -142,7 +142,7 @@ def bench(
     from rich.console import Console
 
     from gan.audit.recipes import check_study
-    from gan.commands.benchmark import measure, save_entry, slower_choice, table
+    from gan.benchmarking.benchmark import measure, save_entry, slower_choice, table
     from gan.compute.executors import local_executor
     from gan.images import load
     from gan.study.loading import load_study
@@ -157,6 +157,46 @@ def bench(
     if warning := slower_choice(entry):
         print(warning)
     print(f"Written to {path}; `.venv/bin/dvc repro --single-item report` brings it into the report")
+
+
+@app.command()
+def sample(
+    variant: str,
+    epoch: Annotated[int | None, typer.Option(help="Of the generator; without it the last one that was kept")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the run; without it the variant's first")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many images")] = 64,
+    latents: Annotated[int, typer.Option(help="Seed of the latents: another one gives other images")] = 0,
+    output: Annotated[Path | None, typer.Option(help="A .png file; without it one in .scratch/pictures")] = None,
+    npz: Annotated[bool, typer.Option("--npz", help="Write the images and latents as arrays, too")] = False,
+) -> None:
+    """Draw images of a variant's generator: of runs/, else of the published one."""
+    from gan.commands import pictures
+
+    pictures.sample(variant, epoch, seed, count, latents, output, npz)
+
+
+@app.command()
+def interpolate(
+    variant: str,
+    from_seed: Annotated[int, typer.Option(help="Seed of the first latent")] = 0,
+    to_seed: Annotated[int, typer.Option(help="Seed of the last latent")] = 1,
+    steps: Annotated[int, typer.Option(min=2, max=1_000, help="How many images, both ends included")] = 12,
+    epoch: Annotated[int | None, typer.Option(help="Of the generator; without it the last one that was kept")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the run; without it the variant's first")] = None,
+    output: Annotated[Path | None, typer.Option(help="A .png file; without it one in .scratch/pictures")] = None,
+) -> None:
+    """Draw a row of images on the way from one latent to another."""
+    from gan.commands import pictures
+
+    pictures.interpolate(variant, epoch, seed, (from_seed, to_seed), steps, output)
+
+
+@app.command()
+def rescore(variant: str) -> None:
+    """Score a variant's published generator and compare with its published scores; nothing is trained."""
+    from gan.commands import rescore as scores
+
+    scores.show(scores.rescore(variant))
 
 
 @app.command()

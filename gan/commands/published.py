@@ -35,7 +35,7 @@ def check_joining(study: Study, joining: str, root: Path) -> None:
             f"{joining} can't join the published scores: with params.yaml as it is now there are none of "
             f"{', '.join(others)}; `make study` trains what is missing"
         )
-    anew = {*MADE_ANEW, f"train@{joining}", f"evaluate@{joining}"}
+    anew = {*MADE_ANEW, f"train@{joining}", f"evaluate@{joining}", f"publish@{joining}"}
     status, lock = _status(root), root / "dvc.lock"
     stages = YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
     for name in study.variants:

@@ -80,7 +80,7 @@ def join_variant(study: Study, name: str) -> None:
     command = f"make variant NAME={name}"
     _reproduce(command, "download")
     check_joining(study, name, Path())
-    run = (f"train@{name}", f"evaluate@{name}")
+    run = (f"train@{name}", f"evaluate@{name}", f"publish@{name}")
     rest = ("compare", "specifications", "robustness", "claims", "report", "track")
     _reproduce(command, "--single-item", "classify", "floor", "audit", *run, *rest)
 

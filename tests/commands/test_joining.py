@@ -62,10 +62,13 @@ def test_a_new_variant_joins_only_scores_of_the_same_study(tmp_path: Path, study
         ("floor", {"changed deps": {"gan/evaluation": "modified"}}, "gan/evaluation is modified"),
         ("train@minimax", {"changed outs": {"reports/history/minimax.csv": "modified"}}, "history/minimax.csv is"),
         ("floor", {"changed outs": {"reports/floor.json": "modified"}}, "reports/floor.json is modified"),
+        ("publish@minimax", {"changed outs": {"reports/strips/minimax.png": "modified"}}, "minimax.png is modified"),
         # As in a clone that has other runs, or none, and a new objective.
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "modified"}}, ""),
         ("evaluate@minimax", {"changed deps": {"runs/minimax": "deleted", "data": "deleted"}}, ""),
         ("train@minimax", {"changed deps": {"gan/training": "modified"}}, ""),
+        ("publish@minimax", {"changed deps": {"runs/minimax": "deleted", "gan/pictures": "modified"}}, ""),
+        ("publish@cewl", {"changed outs": {"reports/strips/cewl.png": "modified"}}, ""),
         ("train@minimax", {"changed outs": {"runs/minimax": "not in cache"}}, ""),
         # It brings a data set of its own, which other variants don't use.
         ("download", {"changed deps": {"params.yaml": {"variants": "modified"}}}, ""),

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from gan.commands.dvc import DVC
 from gan.commands.presets import prepare
 from gan.environment import own
+from gan.pictures.published import load_generator
 from gan.reporting.terminal import show
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,8 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
         assert (table["status"] == "finished").all()
         assert (project / f"runs/{name}/seed-1/generator-0003.safetensors").exists()
         assert (project / f"reports/samples/{name}.png").exists()
+        assert load_generator(project / f"reports/generators/{name}.safetensors").origin.epoch == 3
+        assert json.loads((project / f"reports/strips/{name}.json").read_text())["epochs"][-1] == 3
     compared = comparison(project)
     assert [contrast["verdict"] for contrast in compared["contrasts"]] == ["insufficient data"] * 3
     claims = json.loads((project / "reports/claims.json").read_text())
@@ -145,7 +148,7 @@ def test_editing_one_variant_runs_that_variant_only(copy: Path) -> None:
     before = metrics(copy, "minimax")
     edit(copy, lambda params: params["variants"]["cewl"].update(real_label=0.9))
     # The images are looked at, because a variant may name another data set; nothing is fetched.
-    changed = {"download", "audit", "simulate", "train@cewl", "evaluate@cewl", *ON_SCORES}
+    changed = {"download", "audit", "simulate", "train@cewl", "evaluate@cewl", "publish@cewl", *ON_SCORES}
     assert set(dvc(copy, "repro")) == changed
     assert metrics(copy, "minimax").equals(before)
 
@@ -198,7 +201,7 @@ def test_in_a_fresh_clone_a_new_variant_joins_the_published_runs(copy: Path) -> 
     edit(copy, lambda params: params["evaluate"].update(images=200))
     assert "error" not in refusal(copy, "softer")
     assert dvc(copy, "repro", "download") == ["download"]
-    stages = ["classify", "floor", "audit", "train@softer", "evaluate@softer", *ON_SCORES]
+    stages = ["classify", "floor", "audit", "train@softer", "evaluate@softer", "publish@softer", *ON_SCORES]
     ran = [stage for stage in stages if stage != "floor"]  # there is no new data set
     assert dvc(copy, "repro", "--single-item", *stages) == ran
     assert comparison(copy)["contrasts"][-1]["id"] == "E: softer vs non_saturating"

@@ -71,7 +71,7 @@ def test_stages_are_counted_in_the_order_in_which_they_run() -> None:
     params |= {"search": {"objectives": ["c", "d", "e"]}}
     order = running_order(PIPELINE, params)
     assert {name.partition("@")[0] for name in order} == set(STAGES)
-    assert len(order) == len(set(order)) == len(STAGES) + 2 + 2
+    assert len(order) == len(set(order)) == len(STAGES) + 3 + 2
     for earlier, later in (
         ("download", "classify"),
         ("download", "train@a"),
@@ -79,6 +79,8 @@ def test_stages_are_counted_in_the_order_in_which_they_run() -> None:
         ("floor", "train@a"),  # an instrument that measures nothing stops the study before anything is trained
         ("classify", "evaluate@a"),
         ("train@a", "evaluate@a"),
+        ("train@a", "publish@a"),
+        ("publish@a", "report"),
         ("train@b", "mechanism"),
         ("download", "memory"),
         ("evaluate@b", "compare"),
@@ -123,7 +125,9 @@ def test_the_published_classifier_is_accurate_enough() -> None:
 
 @pytest.mark.published
 def test_every_variant_has_its_reports_and_no_other(study: Study) -> None:
-    for folder, suffix in (("metrics", "csv"), ("history", "csv"), ("training", "json"), ("samples", "png")):
+    tables = (("metrics", "csv"), ("history", "csv"), ("training", "json"), ("samples", "png"))
+    pictures = (("generators", "safetensors"), ("strips", "png"), ("strips", "json"), ("interpolations", "png"))
+    for folder, suffix in (*tables, *pictures):
         names = {path.stem for path in (ROOT / "reports" / folder).glob(f"*.{suffix}")}
         assert names == set(study.variants)
 

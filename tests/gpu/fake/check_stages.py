@@ -7,7 +7,7 @@ import torch
 from gpu.fake import runtime
 from gpu.fake.engine import train_variants
 
-from gan.commands import benchmark, contestants, roofline
+from gan.benchmarking import benchmark, contestants, roofline
 from gan.compute.executors import InProcessExecutor, local_executor
 from gan.compute.hardware import describe_hardware
 from gan.compute.store import export_runs

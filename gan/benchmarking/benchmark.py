@@ -21,7 +21,7 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
-from gan.commands.contestants import (
+from gan.benchmarking.contestants import (
     PEER_RUNS,
     TUTORIAL_SHARE,
     Turn,
@@ -32,7 +32,7 @@ from gan.commands.contestants import (
     tutorial_turn,
     usable_paths,
 )
-from gan.commands.roofline import bytes_per_step, operations_per_step
+from gan.benchmarking.roofline import bytes_per_step, operations_per_step
 from gan.compute.executors import Executor
 from gan.compute.hardware import describe_hardware, kind, versions
 from gan.files import read_json, write_json

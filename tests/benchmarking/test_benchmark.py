@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from gan.commands import benchmark, contestants
-from gan.commands.benchmark import has_rivals, measure, save_entry, slower_choice, table
-from gan.commands.contestants import Turn
-from gan.commands.roofline import Rates, Timed, bytes_per_step, measure_rates, operations_per_step, shapes
+from gan.benchmarking import benchmark, contestants
+from gan.benchmarking.benchmark import has_rivals, measure, save_entry, slower_choice, table
+from gan.benchmarking.contestants import Turn
+from gan.benchmarking.roofline import Rates, Timed, bytes_per_step, measure_rates, operations_per_step, shapes
 from gan.compute.executors import ProcessExecutor
 from gan.files import read_json
 from gan.mechanism.tutorial import Tutorial, discriminator, generator
@@ -49,7 +49,7 @@ def test_the_floor_counts_parameters_and_moments_once_each_way(tutorials: Varian
 
 
 def test_the_floors_rate_is_that_of_the_best_product(tutorials: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan.commands.roofline._seconds", lambda work, device: 1.0)
+    monkeypatch.setattr("gan.benchmarking.roofline._seconds", lambda work, device: 1.0)
     assert (784, 128, 256) in shapes(tutorials, 784)
     assert measure_rates(tutorials, 784, "cpu").operations == 2 * 1024**3
     assert measure_rates(tutorials, 784, "cpu").bytes == bytes_per_step(tutorials, 784)
@@ -190,7 +190,7 @@ def test_the_peer_takes_the_tutorials_steps(tutorials: Variant) -> None:
     import jax
     import jax.numpy as jnp
 
-    from gan.commands.peer import Recipe
+    from gan.benchmarking.peer import Recipe
 
     def layers(network: torch.nn.Module) -> list[tuple[Any, Any]]:
         parameters = [jnp.array(part.detach().numpy().T) for part in network.parameters()]
@@ -218,7 +218,7 @@ def test_the_peer_takes_the_tutorials_steps(tutorials: Variant) -> None:
 @needs_jax
 def test_the_peer_trains_its_runs_on_the_images(variant: Variant, images: torch.Tensor) -> None:
     """Side by side, each from weights of its own; how many epochs is told by the images that they were trained on."""
-    from gan.commands.peer import Training
+    from gan.benchmarking.peer import Training
 
     training = Training(variant, images.flatten(1).numpy(), runs=2)
     before = [np.asarray(part) for layer in training.states.generator for part in layer]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan import machine
-from gan.commands.roofline import Rates, Timed, measure_rates, timed
+from gan.benchmarking.roofline import Rates, Timed, measure_rates, timed
 from gan.compute.executors import Executor, ProcessExecutor, ProgressCallback
 from gan.mechanism import tutorial
 from gan.study.recipe import Variant
@@ -146,7 +146,7 @@ def _last_epoch(shared: tuple[Variant, Tensor, str], seeds: Sequence[int], on_pr
 
 def _peer(work: Work, worker: int, on_progress: ProgressCallback) -> tuple[Timed, float]:
     """The time, and the epochs that each of its runs was trained."""
-    from gan.commands import peer  # JAX is optional
+    from gan.benchmarking import peer  # JAX is optional
 
     cores = sorted(machine.AFFINITY or ())
     peer.prepare(cores[worker % len(cores)] if cores else None)

@@ -1,0 +1,1 @@
+"""What a generator draws, as pictures, and the generators that are published."""
