@@ -4,7 +4,7 @@ Nobody has declared such a comparison beforehand. Its p is that of this pair alo
 some that differ by chance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -17,6 +17,7 @@ from gan.errors import StudyError
 from gan.formatting import change, counted, joined, nearest, p_value, percent, score
 from gan.records.comparison import Comparison
 from gan.records.reading import read
+from gan.records.robustness import SearchRecord
 from gan.stats.contrasts import Contrast, run_tests, unequal_failures, verdict
 from gan.stats.inference import (
     Estimate,
@@ -108,14 +109,21 @@ def compare_published(reports: Path, first: str, second: str, epoch: int | None,
         raise StudyError(f"{first} is compared with itself: name two")
     samples = [read_sample(reports, name, settings) for name in (first, second)]
     pair = compare_pair(samples[0], samples[1], epoch, settings)
-    path = reports / "comparison.json"
-    contrasts = read(Comparison, path).contrasts if path.exists() else []
-    declared = [
-        f"Declared beforehand as {each.id}, {each.variant} against {each.against}: {each.verdict}. That verdict counts."
-        for each in contrasts
-        if each.family != "exploratory" and {each.variant, each.against} == {first, second}
-    ]
-    return replace(pair, declared=declared)
+    return replace(pair, declared=list(_declared(reports, first, second)))
+
+
+def _declared(reports: Path, first: str, second: str) -> Iterator[str]:
+    """A line for each declared verdict on these two."""
+    told = "Declared beforehand as {}, {} against {}: {}. That verdict counts."
+    if (path := reports / "comparison.json").exists():
+        for each in read(Comparison, path).contrasts:
+            if each.family != "exploratory" and {each.variant, each.against} == {first, second}:
+                yield told.format(each.id, each.variant, each.against, each.verdict)
+    if (path := reports / "search.json").exists():
+        for pair in read(SearchRecord, path).pairs:
+            names = [f"{objective}@{TUNED}" for objective in (pair.variant, pair.against)]
+            if pair.declared and set(names) == {first, second}:
+                yield told.format("S3", *names, pair.tuned.verdict)
 
 
 def read_sample(reports: Path, name: str, settings: Compare) -> Sample:
@@ -317,9 +325,7 @@ def sentences(pair: Pair) -> list[str]:
     if pair.ratio is not None:
         level = f"{percent(pair.confidence)} interval"
         interval = f"{level} {pair.low:.2f} to {pair.high:.2f}" if pair.low is not None else f"no {level}"
-        by = (
-            "" if pair.estimator == "Hodges-Lehmann" else ", of geometric means, because so few runs allow no exact one"
-        )
+        by = "" if pair.estimator == "Hodges-Lehmann" else ", of geometric means because runs are few"
         failed = ", failed runs included" if pair.failed_included else ""
         change_in_words = f"{metric} is {change(pair.ratio)} with {first.name} than with {second.name}"
         told.append(f"{change_in_words}: ratio {pair.ratio:.2f} ({interval}{by}{failed}).")

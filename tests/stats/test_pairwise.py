@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reporting.planted import FIRST, RECORDS, SECOND
 from scipy import stats
 from stats.planted import MARGIN, compared, hypothesis, rules, table
 
@@ -155,6 +156,15 @@ def test_a_declared_pair_has_the_verdict_that_counts(reports: Path) -> None:
     )
     (line,) = pair(reports, "b", "a").declared
     assert line == "Declared beforehand as H7, a against b: supported. That verdict counts."
+
+
+def test_a_tuned_pair_has_the_searchs_verdict(reports: Path) -> None:
+    rows = table("x", np.exp(LOGS[0])).assign(failed_epoch="", failure="", key="a1", configuration=3, role="final")
+    for objective in (FIRST, SECOND):
+        write(reports / f"finals/{objective}.csv", rows.drop(columns="variant").to_csv(index=False))
+    write_json(reports / "search.json", RECORDS["search"]())
+    (line,) = pair(reports, f"{SECOND}@tuned", f"{FIRST}@tuned").declared
+    assert line.startswith(f"Declared beforehand as S3, {FIRST}@tuned against {SECOND}@tuned: ")
 
 
 def test_welchs_tests_are_those_of_the_textbook() -> None:
