@@ -6,7 +6,7 @@ from pathlib import Path
 from gan import errors
 from gan.compute.tables import read_tables
 from gan.files import write_json
-from gan.stats.comparison import compare, last_scores, sensitivity
+from gan.stats.comparison import compare, key_figures, sensitivity
 from gan.stats.literature import compare_with_published
 from gan.stats.variance import sources_of_variation
 from gan.study import preregistration
@@ -30,7 +30,7 @@ def main() -> None:
         literature=compare_with_published(comparison.standings),
     )
     write_json(reports / "comparison.json", comparison)
-    write_json(reports / "metrics.json", last_scores(comparison))
+    write_json(reports / "metrics.json", key_figures(comparison))
 
 
 if __name__ == "__main__":

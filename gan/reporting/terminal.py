@@ -1,5 +1,7 @@
-"""The verdict on a terminal: the answer, the ranking, what was declared, the sources' claims; and the loss audit."""
+"""Results on a terminal: the whole verdict, the answer about one variant, a study that was run again, an audit."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill, shorten
 from typing import Any
@@ -9,23 +11,36 @@ from rich.markup import escape
 from rich.table import Table
 
 from gan.errors import StudyError
-from gan.formatting import MISSING, score
+from gan.formatting import MISSING, counted, interval, joined, score, unknown
 from gan.records.claims import ClaimEntry
-from gan.records.comparison import Comparison
+from gan.records.comparison import Comparison, Contrast, Summary
 from gan.records.reading import read
+from gan.records.robustness import Learning, TunedContrast, Wins
 from gan.reporting.headline import headline
-from gan.reporting.results import Findings
+from gan.reporting.results import Findings, measured
+from gan.reproduction.record import Machine, Reproduction, sentence
 
 CLAIM_WIDTH = 58  # characters of a claim that are shown
 HEADLINE_WIDTH = 88  # characters of the answer on one line
 
 
+# What a contrast's verdict says of its first variant beside the second.
+SAID = {
+    ("superiority", "supported"): "{variant} is better than {against}",
+    ("superiority", "refuted"): "{variant} is worse than {against}",
+    ("superiority", "undecided"): "{variant} against {against}: undecided",
+    ("equivalence", "supported"): "{variant} and {against} are equivalent",
+    ("equivalence", "equivalent"): "{variant} and {against} are equivalent",
+    ("equivalence", "detected, within the margin"): "{variant} and {against} differ, within the margin",
+    ("equivalence", "refuted"): "{variant} and {against} are not equivalent",
+    ("equivalence", "different"): "{variant} and {against} are different",
+    ("equivalence", "undecided"): "whether {variant} and {against} are equivalent: undecided",
+}
+
+
 def show(reports: Path) -> None:
     """Print the answer, what comparison.json says, and claims.json if it is there; StudyError without the records."""
-    path, claims = reports / "comparison.json", reports / "claims.json"
-    if not path.exists():
-        raise StudyError(f"{path} is missing: run `make study` first")
-    findings = Findings.read(reports)
+    findings, claims = _findings(reports), reports / "claims.json"
     comparison = findings.comparison
     console = Console()
     console.print(fill(headline(findings), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
@@ -37,6 +52,121 @@ def show(reports: Path) -> None:
     if claims.exists():
         console.print(_claims(read(dict[str, ClaimEntry], claims)))
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def verdict_json(reports: Path) -> dict[str, Any]:
+    """The answer, the declared verdicts, those of the search and on the claims, for other programs."""
+    findings, claims = _findings(reports), reports / "claims.json"
+    comparison, pair = findings.comparison, findings.pair
+    search: dict[str, Wins | Learning | TunedContrast]
+    search = {"S1": pair.wins, "S2": pair.learning, "S3": pair.tuned} if pair else {}
+    return {
+        "answer": headline(findings),
+        "contrasts": [asdict(each) for each in comparison.contrasts if each.family != "exploratory"],
+        "untested": [asdict(each) for each in comparison.untested],
+        "search": {name: asdict(each) for name, each in search.items()},
+        "claims": {name: each.verdict for name, each in read(dict[str, ClaimEntry], claims).items()}
+        if claims.exists()
+        else {},
+    }
+
+
+def print_json(value: Any) -> None:
+    """Print a record as JSON and nothing else; dataclasses become objects."""
+    print(json.dumps(value, indent=2, default=asdict))
+
+
+def _findings(reports: Path) -> Findings:
+    path = reports / "comparison.json"
+    if not path.exists():
+        raise StudyError(f"{path} is missing: run `make study` first")
+    return Findings.read(reports)
+
+
+def show_variant(reports: Path, name: str, reference: str) -> None:
+    """Print the answer about one variant: beside the reference, whether it learns and when, its place.
+
+    Raises:
+        StudyError: comparison.json is missing, or has no such variant.
+    """
+    path = reports / "comparison.json"
+    if not path.exists():
+        raise StudyError(f"{path} is missing: run `make study` first")
+    comparison, console = read(Comparison, path), Console()
+    for place, line in enumerate(variant_lines(comparison, name, reference)):
+        console.print(fill(line, HEADLINE_WIDTH), markup=False, highlight=False, style="bold" if not place else None)
+    console.print()
+
+
+def variant_lines(comparison: Comparison, name: str, reference: str) -> list[str]:
+    """What `show_variant` prints, the answer first."""
+    standings = [standing for standing in comparison.standings if name in standing.variants]
+    if not standings:
+        known = list(dict.fromkeys(each for standing in comparison.standings for each in standing.variants))
+        raise StudyError(f"the comparison has no variant {unknown(name, known)}")
+    contrasts = [each for each in comparison.contrasts if name in (each.variant, each.against)]
+    contrasts.sort(key=lambda each: {each.variant, each.against} != {name, reference})
+    answers = [line for each in contrasts[:1] for line in _answer(each, comparison)]
+    if not contrasts and name == reference:
+        answers = [f"{name} is the reference that the others are compared with."]
+    elif not contrasts:
+        answers = [f"{name} is not compared with {reference}: it is on other data, or they share no scored epoch."]
+    last = standings[0]
+    learning = [
+        f"{row.learnt} of {row.n} after {counted(standing.epochs, 'epoch')}{_failed(row)}"
+        for standing in reversed(standings)
+        for row in [standing.variants[name]]
+    ]
+    final = last.variants[name]
+    kinds = {final.n: "learns in every run", 0: "has not learnt in any run"}
+    kind = kinds.get(final.learnt, "learns in some runs")
+    mean = score(final.mean if final.mean is not None else final.scored_mean)
+    return [
+        *answers,
+        f"{name} {kind}: {joined(learning)}.",
+        f"{comparison.metric.upper()} {mean} after {counted(last.epochs, 'epoch')} on {last.data}: place "
+        f"{last.place(name)} of {len(last.ranking)}.",
+        *(f"{each.id}: {each.verdict}. {each.reason}" for each in contrasts[1:]),
+    ]
+
+
+def _failed(row: Summary) -> str:
+    return f" ({row.failed} failed)" if row.failed else ""
+
+
+def _answer(contrast: Contrast, comparison: Comparison) -> list[str]:
+    """The verdict with the ratio, then its reason."""
+    names = {"variant": contrast.variant, "against": contrast.against}
+    said = SAID.get((contrast.kind, contrast.verdict), "{variant} against {against}: too few runs for a verdict")
+    ratio, level = measured(contrast), 100 * (1 - comparison.alpha)
+    ends = interval(ratio.low, ratio.high, 2)
+    numbers = "" if ratio.ratio is None else f": ratio {ratio.ratio:.2f} ({level:g} % interval {ends})"
+    family = "" if contrast.family == "exploratory" else f" [{contrast.id}, {contrast.verdict}]"
+    return [f"{said.format(**names)}{numbers}, after {counted(contrast.epoch, 'epoch')}{family}.", contrast.reason]
+
+
+def show_reproduction(record: Reproduction) -> None:
+    """Print what became of the published results: the sentence, then every variant and verdict."""
+    console = Console()
+    console.print(fill(sentence(record), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
+    console.print(f"Published: {record.published}, on {_machine(record.published_on)}", markup=False)
+    console.print(f"Here: on {_machine(record.here_on)}", "", sep="\n", markup=False)
+    table = Table("variant", "outcome", "ratio", "interval", "pairs", "why", title="Scores here / published")
+    for each in record.variants:
+        ratio = MISSING if each.ratio is None else f"{each.ratio:.3f}"
+        row = (each.variant, each.outcome, ratio, interval(each.low, each.high, 3), str(each.n), escape(each.reason))
+        table.add_row(*row)
+    console.print(table)
+    for rows in record.tables:
+        console.print(f"{rows.table}: {rows.equal} of {rows.rows} rows are the same to the last bit", markup=False)
+    verdicts = Table("", "published", "here", title="Declared verdicts")
+    for verdict in record.verdicts:
+        verdicts.add_row(verdict.id, verdict.published or MISSING, verdict.here or MISSING)
+    console.print(verdicts)
+
+
+def _machine(machine: Machine) -> str:
+    return f"{machine.name} ({machine.arithmetic}; torch {machine.torch})"
 
 
 def _ranking(comparison: Comparison, data: str) -> Table:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -150,17 +150,31 @@ def summary(runs: Runs, confidence: float) -> Summary:
     )
 
 
-def last_scores(comparison: Comparison) -> dict[str, dict[str, float | None]]:
-    """Of each variant after its last epoch: the geometric mean of all runs that have a score, and how many failed."""
-    last = {
-        name: (standing.epochs, row)
-        for standing in reversed(comparison.standings)
-        for name, row in standing.variants.items()
-    }
-    return {
-        name: {"epoch": epoch, comparison.metric: row.scored_mean, "n": row.n, "failed": row.failed}
-        for name, (epoch, row) in last.items()
-    }
+def key_figures(comparison: Comparison) -> dict[str, Any]:
+    """The declared verdicts, and every score by its variant and epoch, for `dvc metrics show` and `dvc metrics diff`.
+
+    A score is the geometric mean of all runs that have one. The ratio of a verdict is that of the runs that survived,
+    or of all where none did, as the report has it.
+    """
+    verdicts: dict[str, Any] = {}
+    for contrast in comparison.contrasts:
+        if contrast.family != "exploratory":
+            ratio = contrast if contrast.ratio is not None else contrast.scored_ratio
+            verdicts[contrast.id] = {
+                "verdict": contrast.verdict,
+                "after_epochs": contrast.epoch,
+                "ratio": ratio.ratio,
+                "low": ratio.low,
+                "high": ratio.high,
+                "p_adjusted": contrast.p_adjusted,
+                "seeds": min(contrast.n.variant, contrast.n.against),
+            }
+    scores: dict[str, dict[str, dict[str, float | None]]] = {}
+    for standing in reversed(comparison.standings):
+        for name, row in standing.variants.items():
+            figures = {comparison.metric: row.scored_mean, "runs": row.n, "learnt": row.learnt, "failed": row.failed}
+            scores.setdefault(name, {})[f"after_{standing.epochs}_epochs"] = figures
+    return {"verdicts": verdicts, "scores": scores}
 
 
 def untested(scores: Scores, settings: Compare) -> list[Untested]:

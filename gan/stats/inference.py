@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 Floats = NDArray[np.float64]
 
@@ -153,6 +154,30 @@ def equivalence_test(log_differences: Floats, margin: float) -> float:
     if error == 0:
         return 0.0 if distance > 0 else 1.0
     return float(stats.t.sf(distance / error, len(log_differences) - 1))
+
+
+def unpaired_equivalence_test(logs: Floats, others: Floats, margin: float) -> float:
+    """p of Welch's TOST on two samples of logarithms, `[run]` each: is the mean ratio within 1/margin … margin?
+
+    Fewer than two runs of one sample show nothing: 1.
+    """
+    if min(len(logs), len(others)) < 2:
+        return 1.0
+    reach = math.log(margin)
+    return float(_means(logs, others).ttost_ind(-reach, reach, usevar="unequal")[0])
+
+
+def unpaired_mean_estimate(logs: Floats, others: Floats, confidence: float) -> Estimate:
+    """Difference of the means of two samples, `[run]` each, with Welch's interval (1947)."""
+    difference = float(logs.mean() - others.mean()) if len(logs) and len(others) else math.nan
+    if min(len(logs), len(others)) < 2:
+        return Estimate(difference, -math.inf, math.inf, 1.0)
+    low, high = _means(logs, others).tconfint_diff(1 - confidence, usevar="unequal")
+    return Estimate(difference, float(low), float(high), confidence)
+
+
+def _means(logs: Floats, others: Floats) -> CompareMeans:
+    return CompareMeans(DescrStatsW(logs), DescrStatsW(others))
 
 
 def mean_estimate(values: Floats, confidence: float) -> Estimate:

@@ -1,12 +1,17 @@
 """From a pilot's runs to the number of seeds that the study needs."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from gan.compute.tables import read_tables
 from gan.errors import StudyError
+from gan.files import write_json
 from gan.stats.contrasts import last_shared_runs, shared_epochs, unequal_failures
 from gan.stats.inference import Floats, pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict
 from gan.stats.scores import (
@@ -18,7 +23,7 @@ from gan.stats.scores import (
     survivors_log_differences,
 )
 from gan.stats.variance import interval_of_sd
-from gan.study.schema import Compare, Hypothesis
+from gan.study.schema import Compare, Hypothesis, Study
 
 Pairs: TypeAlias = tuple[Runs, Runs]
 """Runs of a hypothesis's two variants on shared seeds."""
@@ -65,6 +70,78 @@ def plan(metrics: pd.DataFrame, settings: Compare) -> dict[str, Any]:
         "variants": variants,
         "seeds": max(need["seeds"] for need in hypotheses),
     }
+
+
+def plan_from(reports: Path, study: Study, path: Path) -> list[str]:
+    """Plan from a pilot's reports; the plan is written to `path`. Returns a line for each hypothesis and control.
+
+    Raises:
+        StudyError: there are no scores, or the pilot's seeds are the study's.
+    """
+    scored = sorted(path.stem for path in (reports / "metrics").glob("*.csv"))
+    if not scored:
+        raise StudyError(f"{reports / 'metrics'} has no scores: run `make pilot` first")
+    metrics = read_tables(reports / "metrics", scored)
+    if seen := set(metrics["seed"]) & {seed for variant in study.variants.values() for seed in variant.seeds}:
+        raise StudyError(f"seed {min(seen)} is the study's own: a pilot's seeds must be others")
+    planned = plan(metrics, study.compare)
+    write_json(path, planned)
+    lines = []
+    for need in planned["hypotheses"] + planned["controls"]:
+        reason = f"sd of log ratios {need['sd']:.3f}" if need["sd"] is not None else need["note"]
+        lines.append(f"{need['id']}: {need['seeds']} seeds ({reason})")
+    return lines
+
+
+@dataclass(frozen=True)
+class Need:
+    """The seeds that one test needs, at the level that Holm leaves the least likely of `family` tests.
+
+    `seeds_for_power` are those that the power asks for, `fewest` those without which the exact test gives no verdict.
+    """
+
+    question: str
+    level: float
+    power: float
+    seeds_for_power: int
+    fewest: int
+
+    @property
+    def seeds(self) -> int:
+        return max(self.seeds_for_power, self.fewest)
+
+
+def seeds_for_effect(ratio: float, sd: float, family: int, settings: Compare) -> Need:
+    """Seeds that show a true ratio of the metric, if `sd` is that of the log ratios of pairs.
+
+    Raises:
+        StudyError: the ratio is not positive or is 1, or `sd` is not positive.
+    """
+    if not (0 < ratio < math.inf and ratio != 1):
+        raise StudyError(f"an effect is a ratio of two scores, such as 0.9 or 1.1, not {ratio:g}")
+    level = _level(sd, family, settings)
+    seeds = pairs_for_superiority(abs(math.log(ratio)) / sd, level, settings.power)
+    fewest = pairs_for_verdict(family, settings.alpha)
+    return Need(f"a true ratio of {ratio:g}", level, settings.power, seeds, fewest)
+
+
+def seeds_for_margin(margin: float, sd: float, family: int, settings: Compare) -> Need:
+    """Seeds that show two equal variants to be within a ratio of `margin`, if `sd` is that of the log ratios of pairs.
+
+    Raises:
+        StudyError: the margin is not above 1, or `sd` is not positive.
+    """
+    if not 1 < margin < math.inf:
+        raise StudyError(f"a margin of equivalence is a ratio above 1, such as 1.1, not {margin:g}")
+    level = _level(sd, family, settings)
+    seeds = pairs_for_equivalence(margin, sd, level, settings.power)
+    return Need(f"equality within {margin:g}", level, settings.power, seeds, pairs_for_verdict(family, settings.alpha))
+
+
+def _level(sd: float, family: int, settings: Compare) -> float:
+    if not 0 < sd < math.inf:
+        raise StudyError(f"the standard deviation of log ratios is a positive number, such as 0.1, not {sd:g}")
+    return settings.alpha / family
 
 
 def _needs(family: Sequence[Hypothesis], scores: Scores, settings: Compare) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The command line: it answers quickly, reports an error in one line, and prints the verdicts of the files."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from typer.testing import CliRunner, Result
 
+from gan.commands.app import app
+from gan.errors import StudyError
+from gan.reproduction.record import Machine, ReproducedVariant, ReproducedVerdict, Reproduction
 from gan.study.loading import load_study
 
 
@@ -141,3 +146,92 @@ def test_a_pilot_may_not_use_the_studys_seeds(tmp_path: Path) -> None:
     assert refusal(ROOT, "power", str(tmp_path)) == (
         f"error: seed {seed} is the study's own: a pilot's seeds must be others\n"
     )
+
+
+def answer(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("report", "nowhere"), "nowhere/report.html is missing: run `make study` first"),
+        (("reproduced", "nowhere", "--reports", "there"), "there has no comparison.json: run `make study` first"),
+        (("power",), "name the folder of a pilot's reports, or --effect or --margin with --sd"),
+        (("power", "--effect", "0.9"), "--effect and --margin need --sd"),
+        (("compare", "cewl", "minimax", "--reports", "nowhere"), "nowhere has no scores of cewl"),
+    ],
+)
+def test_what_a_command_lacks_is_an_error_of_the_users(
+    arguments: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`errors.run` makes one line of it."""
+    monkeypatch.chdir(ROOT)
+    ended = answer(*arguments).exception
+    assert isinstance(ended, StudyError)
+    assert str(ended).startswith(told)
+    assert "\n" not in str(ended)
+
+
+def test_a_misspelt_command_is_told_the_nearest_one() -> None:
+    refused = answer("compar", "a", "b")
+    assert refused.exit_code == 2
+    assert "Did you mean 'compare'?" in refused.output
+
+
+def test_every_command_stands_in_a_panel_and_says_what_it_does() -> None:
+    printed = answer("--help").output
+    for panel in ("Run", "Look at results", "Prepare and check"):
+        assert f"─ {panel} ─" in printed
+    assert "─ Commands ─" not in printed
+    assert "--install-completion" in printed
+    assert answer("--version").output.startswith("gan ")
+
+
+def test_power_for_an_effect_and_a_margin_is_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    printed = answer("power", "--effect", "0.9", "--margin", "1.1", "--sd", "0.1").output.splitlines()
+    assert [line.partition(":")[0] for line in printed] == ["a true ratio of 0.9", "equality within 1.1"]
+    assert all(" seeds (power 0.8, alpha 0.05, sd 0.1)" in line for line in printed)
+
+
+@pytest.mark.parametrize(("again", "equal", "status"), [(True, True, 0), (True, False, 1), (False, True, 1)])
+def test_the_exit_status_says_whether_it_was_reproduced(
+    monkeypatch: pytest.MonkeyPatch, again: bool, equal: bool, status: int
+) -> None:
+    outcome = "not run again" if not again else "bitwise equal" if equal else "different"
+    machine = Machine("A processor, 2 cores", "float32", "2.15")
+    variant = ReproducedVariant("a", outcome, 3, 1.0, 1.0, 1.0, None, 0, 0, "why")
+    verdicts = [ReproducedVerdict("H1", "supported", "supported")]
+    record = Reproduction("HEAD (abc)", machine, machine, True, 1.1, [variant], [], verdicts, status == 0)
+    monkeypatch.setattr("gan.commands.reproduced.reproduced", lambda *_: record)
+    told = answer("reproduced")
+    assert told.exit_code == status
+    assert ("nothing was run again here" in told.output) != again
+    assert json.loads(answer("reproduced", "--json").output)["variants"][0]["outcome"] == outcome
+
+
+def test_without_a_desktop_the_reports_place_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(sys, "platform", "linux")
+    (tmp_path / "report.html").touch()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert answer("report", str(tmp_path)).output == f"{tmp_path / 'report.html'}\n"
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    answer("report", str(tmp_path))
+    assert opened == [(tmp_path / "report.html").as_uri()]
+
+
+def test_a_new_variants_answer_comes_first(
+    raw_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_params(raw_params).parent)
+    told: list[str] = []
+    monkeypatch.setattr("gan.commands.study.join_variant", lambda study, name: told.append(f"run {name}"))
+    monkeypatch.setattr("gan.reporting.terminal.show_variant", lambda *it: told.append(f"answer {it[1]} {it[2]}"))
+    monkeypatch.setattr("gan.reporting.terminal.show", lambda reports: told.append("verdict"))
+    assert answer("variant", "cewl").exit_code == 0
+    assert told == ["run cewl", f"answer cewl {raw_params['compare']['reference']}", "verdict"]

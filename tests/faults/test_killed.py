@@ -114,7 +114,8 @@ def disturbed_once(
     study.reproduce("compare")
     assert study.results() == finished.results()
     sync = study.start(sys.executable, "-m", "stages.track", "minimax", "non_saturating", "--strict")
-    assert sync.communicate() and sync.returncode == 0
+    sync.communicate()
+    assert sync.returncode == 0
     runs_in_mlflow(study.folder)
     assert not list(study.folder.glob(".work/runs/*/checkpoints/*/*"))
     return printed

@@ -110,7 +110,8 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
     (curve,) = json.loads((project / "reports/specifications.json").read_text())["contrasts"][:1]
     assert curve["total"] > 0
     assert (
-        json.loads((project / "reports/metrics.json").read_text()).keys() == compared["standings"][0]["variants"].keys()
+        json.loads((project / "reports/metrics.json").read_text())["scores"].keys()
+        == compared["standings"][0]["variants"].keys()
     )
     page = (project / "reports/report.html").read_text()
     assert "<svg" in page or "data:image/svg" in page

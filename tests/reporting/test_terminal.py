@@ -84,3 +84,74 @@ def test_a_missing_record_is_named_in_one_line(tmp_path: Path) -> None:
 def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="run `make study` first"):
         terminal.show(tmp_path)
+
+
+def one(learnt: int, failed: int = 0, mean: float | None = 400.0) -> Summary:
+    return Summary(
+        n=6, finished=6 - failed, learnt=learnt, not_yet=6 - learnt - failed, never_learnt=failed, mode_collapse=0,
+        diverged=0, failed=failed, failure_rate=0.0, failure_low=0.0, failure_high=0.5, mean=mean, low=None,
+        high=None, median=None, spread=None, scored_mean=1000.0,
+    )  # fmt: skip
+
+
+def explored(verdict: str = "supported", **changes: object) -> Contrast:
+    counts, ratio = Counts(6, 10), Ratio(0.8, 0.7, 0.9)
+    contrast = Contrast(
+        id="E: softer vs base", family="exploratory", kind="superiority", paired=False, variant="softer",
+        against="base", text="", epoch=8, n=counts, failures=Failures(0, 0, counts, 1.0), **asdict(ratio),
+        scored_ratio=ratio, p=0.01, p_adjusted=0.02, hedges_g=None, improvement=0.9, verdict=verdict, reason="Because.",
+    )  # fmt: skip
+    return replace(contrast, **changes)
+
+
+def with_softer(*contrasts: Contrast, last: Summary | None = None) -> Comparison:
+    return Comparison(
+        metric="fid", alpha=0.05, margin=1.1, learnt=Learnt(0.002, 2, 20), preregistration=None,
+        standings=[
+            Standing("mnist", 20, [20], ["base"], {"base": 1}, {"base": one(6)}),
+            Standing(
+                "mnist", 8, [8], ["softer", "base"], {"softer": 1, "base": 2},
+                {"softer": last or one(6), "base": one(2)},
+            ),
+            Standing("mnist", 3, [3], ["softer", "base"], {"softer": 1, "base": 1}, {"softer": one(1), "base": one(0)}),
+        ],
+        contrasts=list(contrasts), untested=[],
+    )  # fmt: skip
+
+
+def test_the_answer_about_a_variant_comes_first() -> None:
+    declared = explored("undecided", id="H3", family="declared", against="other")
+    assert terminal.variant_lines(with_softer(declared, explored()), "softer", "base") == [
+        "softer is better than base: ratio 0.80 (95 % interval 0.70 – 0.90), after 8 epochs.",
+        "Because.",
+        "softer learns in every run: 1 of 6 after 3 epochs and 6 of 6 after 8 epochs.",
+        "FID 400 after 8 epochs on mnist: place 1 of 2.",
+        "H3: undecided. Because.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contrast", "first"),
+    [
+        (explored("refuted"), "softer is worse than base: ratio 0.80"),
+        (explored("undecided"), "softer against base: undecided: ratio 0.80"),
+        (explored("insufficient data"), "softer against base: too few runs for a verdict: ratio 0.80"),
+        (
+            explored("equivalent", id="A4", family="control", kind="equivalence"),
+            "softer and base are equivalent: ratio 0.80 (95 % interval 0.70 – 0.90), after 8 epochs [A4, equivalent].",
+        ),
+        (explored(ratio=None, low=None, high=None), "softer is better than base: ratio 0.80"),
+    ],
+)
+def test_every_verdict_on_a_variant_has_words(contrast: Contrast, first: str) -> None:
+    assert terminal.variant_lines(with_softer(contrast), "softer", "base")[0].startswith(first)
+
+
+def test_a_variant_that_does_not_learn_or_is_not_compared_is_told_so() -> None:
+    lines = terminal.variant_lines(with_softer(last=one(0, failed=6, mean=None)), "softer", "base")
+    assert lines[0].startswith("softer is not compared with base")
+    assert "softer has not learnt in any run: 1 of 6 after 3 epochs and 0 of 6 after 8 epochs (6 failed)." in lines
+    assert "FID 1000 after 8 epochs on mnist: place 1 of 2." in lines
+    assert terminal.variant_lines(with_softer(), "base", "base")[0].startswith("base is the reference")
+    with pytest.raises(StudyError, match=r"the comparison has no variant sofer is unknown: did you mean softer\?"):
+        terminal.variant_lines(with_softer(), "sofer", "base")

@@ -267,11 +267,12 @@ def test_the_stage_writes_comparison_and_metrics_of_each_variants_last_epoch(
     # The others are decided before the last epoch of one of their variants.
     assert [each["id"] for each in comparison["sensitivity"]["fid_classifier_1"]] == ["H2"]
     scores = read_json(root / "reports/metrics.json")
-    assert set(scores) == set(study.compared)
+    assert set(scores["scores"]) == set(study.compared)
     for place, name in enumerate(study.variants):
         if name in study.compared:
             fid = (place + 1) * last[name] * 6 ** (1 / 3)
-            assert scores[name] == {"epoch": last[name], "fid": pytest.approx(fid), "n": 3, "failed": 0}
+            figures = {"fid": pytest.approx(fid), "runs": 3, "learnt": 3, "failed": 0}
+            assert scores["scores"][name][f"after_{last[name]}_epochs"] == figures
 
 
 def test_a_data_set_has_a_ranking_of_its_own_and_no_contrast_with_another() -> None:

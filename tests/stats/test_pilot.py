@@ -11,7 +11,7 @@ from statsmodels.stats.power import TTestPower
 
 from gan.errors import StudyError
 from gan.stats.inference import pairs_for_equivalence, pairs_for_superiority, pairs_for_verdict, signed_ranks
-from gan.stats.pilot import plan
+from gan.stats.pilot import plan, seeds_for_effect, seeds_for_margin
 from gan.study.schema import Study
 
 FORMS = {"non_saturating": "non_saturating_logits", "minimax": "minimax_logits"}
@@ -157,3 +157,18 @@ def test_no_verdict_on_fewer_seeds_than_the_exact_test_needs(study: Study) -> No
     many = [hypothesis(f"H{n}", "superiority", "cewl", "minimax") for n in range(9)]
     nine = plan(pilot(effect=5.0, noise=0.001), study.compare.model_copy(update={"hypotheses": tuple(many)}))
     assert nine["seeds"] == pairs_for_verdict(9, study.compare.alpha) == 9
+
+
+def test_seeds_for_an_effect_or_a_margin_need_no_pilot(study: Study) -> None:
+    settings = study.compare
+    need = seeds_for_effect(0.9, 0.2, 2, settings)
+    exact = TTestPower().solve_power(abs(math.log(0.9)) / 0.2, alpha=settings.alpha / 2, power=settings.power)
+    assert (need.seeds, need.level) == (math.ceil(exact), settings.alpha / 2)
+    assert seeds_for_effect(1 / 0.9, 0.2, 2, settings).seeds == need.seeds
+    assert seeds_for_effect(0.1, 0.2, 2, settings).seeds == pairs_for_verdict(2, settings.alpha)
+    assert seeds_for_margin(1.1, 0.1, 1, settings).seeds == pairs_for_equivalence(1.1, 0.1, 0.05, settings.power)
+    for ratio, sd in ((1.0, 0.1), (-1.0, 0.1), (math.nan, 0.1), (0.9, 0.0), (0.9, math.inf)):
+        with pytest.raises(StudyError):
+            seeds_for_effect(ratio, sd, 1, settings)
+    with pytest.raises(StudyError, match="a ratio above 1"):
+        seeds_for_margin(0.9, 0.1, 1, settings)

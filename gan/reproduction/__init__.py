@@ -1,0 +1,1 @@
+"""Whether a study that was run again gives the published results."""
