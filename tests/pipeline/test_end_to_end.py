@@ -36,7 +36,7 @@ tracking: {experiment: tiny}
 """
 )
 
-ON_SCORES = ("compare", "specifications", "claims", "report", "track")  # the stages that new scores run
+ON_SCORES = ("compare", "specifications", "claims", "tables", "report", "track")  # the stages that new scores run
 
 
 @pytest.fixture(scope="module")
