@@ -24,7 +24,7 @@ from gan.study.schema import Study
 from stages import tables
 
 PLOTS = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["plots"]
-CHARTS = {path: chart for entry in PLOTS if isinstance(entry, dict) for path, chart in entry.items()}
+CHARTS = {name: chart for entry in PLOTS if isinstance(entry, dict) for name, chart in entry.items()}
 
 
 VARIANTS = ["minimax", "non_saturating", "cewl"]
@@ -41,7 +41,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
         with mock.patch.object(tables, "load_study", return_value=study):
             tables.main()
         Repo.init(no_scm=True).close()
-        write_json(folder / "dvc.yaml", {"plots": [{path: chart} for path, chart in CHARTS.items()]})
+        write_json(folder / "dvc.yaml", {"plots": [{name: chart} for name, chart in CHARTS.items()]})
         shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
         with Repo() as repo:
             matched = match_defs_renderers(repo.plots.show(), templates_dir=repo.plots.templates_dir)
@@ -71,16 +71,16 @@ def plant(study: Study, reports: Path) -> None:
 
 def test_every_chart_is_drawn_from_fields_that_its_file_has(charts: dict[str, dict[str, Any]]) -> None:
     assert charts.keys() == CHARTS.keys()
-    for path, chart in charts.items():
-        assert "<DVC_METRIC" not in json.dumps(chart), path
+    for name, chart in charts.items():
+        assert "<DVC_METRIC" not in json.dumps(chart), name
         made = {step["as"] for step in chart.get("transform", []) if "as" in step}
         for field in fields(chart):
-            assert field in chart["data"]["values"][0].keys() | made, (path, field)
+            assert field in chart["data"]["values"][0].keys() | made, (name, field)
 
 
 def test_all_variants_are_in_one_chart(charts: dict[str, dict[str, Any]]) -> None:
-    for name in ("metrics", "snapshots", "history"):
-        rows = charts[f"reports/tables/{name}.csv"]["data"]["values"]
+    for name in ("scores", "learning", "gradients"):
+        rows = charts[name]["data"]["values"]
         assert {row["variant"] for row in rows} == set(VARIANTS)
 
 
