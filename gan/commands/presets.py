@@ -17,7 +17,7 @@ from gan.study.loading import load_study, read_yaml, validate
 # All that a copy needs: code, pipeline, and the benchmark, which no stage makes.
 CODE = ("gan", "stages")
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json")
-EARLIER = "reports/history-of-studies"
+MORE = ("reports/history-of-studies/*.csv", ".dvc/plots/*.json")  # the earlier studies, the charts' templates
 MARK = ".preset"  # a file that a copy has and nobody else's folder
 
 
@@ -48,7 +48,7 @@ def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> N
     for name in CODE:
         shutil.rmtree(folder / name, ignore_errors=True)  # modules that the checkout no longer has
         shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (*FILES, *map(str, Path(EARLIER).glob("*.csv"))):
+    for name in (*FILES, *(str(path) for pattern in MORE for path in Path().glob(pattern))):
         write(folder / name, Path(name).read_bytes())
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(pure=True).dump(laid_over, file)

@@ -19,7 +19,7 @@ ABSENT = ("deleted", "not in cache")  # a fresh clone lacks what git doesn't kee
 INDEXES = ("data/data.json", "models/classifiers.json")
 VARIANTS = ("baseline.data", "variants")
 RUNS = "runs/"  # the weights may be absent or others: the published scores stay
-MADE_ANEW = ("audit", "compare", "specifications", "robustness", "claims", "report", "track")
+MADE_ANEW = ("audit", "compare", "specifications", "robustness", "claims", "tables", "report", "track")
 
 
 def check_joining(study: Study, joining: str, root: Path) -> None:

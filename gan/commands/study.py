@@ -81,7 +81,7 @@ def join_variant(study: Study, name: str) -> None:
     _reproduce(command, "download")
     check_joining(study, name, Path())
     run = (f"train@{name}", f"evaluate@{name}", f"publish@{name}")
-    rest = ("compare", "specifications", "robustness", "claims", "report", "track")
+    rest = ("compare", "specifications", "robustness", "claims", "tables", "report", "track")
     _reproduce(command, "--single-item", "classify", "floor", "audit", *run, *rest)
 
 
@@ -93,7 +93,7 @@ def join_search(study: Study, objective: str) -> None:
     command = f"make search NAME={objective}"
     _reproduce(command, "download")
     check_joining_search(objective, Path())
-    stages = ("classify", "floor", "audit", f"search@{objective}", "robustness", "report", "track")
+    stages = ("classify", "floor", "audit", f"search@{objective}", "robustness", "tables", "report", "track")
     _reproduce(command, "--single-item", *stages)
 
 

@@ -38,7 +38,7 @@ tracking: {experiment: tiny}
 """
 )
 
-ON_SCORES = ("compare", "specifications", "robustness", "claims", "report", "track")  # the stages that new scores run
+ON_SCORES = ("compare", "specifications", "robustness", "claims", "tables", "report", "track")  # what new scores run
 
 
 @pytest.fixture(scope="module")
