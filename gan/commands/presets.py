@@ -13,9 +13,10 @@ from gan.errors import StudyError
 from gan.files import write
 from gan.formatting import unknown
 from gan.study.loading import load_study, read_yaml, validate
+from gan.study.own_files import FOLDER as OWN
 
 # All that a copy needs: code, pipeline, and the benchmark, which no stage makes.
-CODE = ("gan", "stages")
+CODE = ("gan", "stages", OWN)
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json")
 EARLIER = "reports/history-of-studies"
 MARK = ".preset"  # a file that a copy has and nobody else's folder
