@@ -31,13 +31,21 @@ def check_study(study: Study, path: Path = Path("params.yaml")) -> None:
         softest = min(trials, key=lambda trial: trial.variant.real_label)
         recipes |= {f"search.objectives ({objective})": softest.variant}
     for key, variant in recipes.items():
-        if fault := _fault(variant):
-            raise StudyError(f"{path}: {key}{fault}")
+        check_recipe(key, variant, path)
     _check_contrast(study, path)
     for key, names in (("dirac", study.toys.dirac.objectives), ("ring", study.toys.ring.objectives)):
         for name in names:
             if name not in OBJECTIVES:
                 raise StudyError(f"{path}: toys.{key}.objectives: {unknown(name, OBJECTIVES)}")
+
+
+def check_recipe(key: str, variant: Variant, path: Path) -> None:
+    """StudyError, a line that names the file and the key, if a recipe can't be trained.
+
+    From then on the registries have what it takes from files of the user's own.
+    """
+    if fault := _fault(variant):
+        raise StudyError(f"{path}: {key}{fault}")
 
 
 def _check_contrast(study: Study, path: Path) -> None:

@@ -1,19 +1,25 @@
 """Objectives, terms and networks from a user's own files: named in params.yaml, registered everywhere, keyed apart."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from conftest import ROOT
+from ruamel.yaml import YAML
 
 from gan.audit.gradients import PLAYERS
 from gan.audit.recipes import check_study
 from gan.audit.record import audit, faults
 from gan.compute import executors, store
 from gan.compute.trainer import TrainingImages, run_key, train_runs
+from gan.data import download as dataset
 from gan.errors import StudyError
+from gan.files import write
+from gan.images import load as load_images
 from gan.networks import registry
 from gan.own import registration
 from gan.study import preregistration
@@ -262,3 +268,28 @@ def test_the_index_of_the_images_has_the_files_of_each_variant(
     first, second = index(COPIES), index(COPIES + "# edited\n")
     assert {name for name in first if first[name] != second[name]} == {"mine"}
     assert first["theirs"].keys() == {"train", "test"}
+
+
+def test_the_example_of_the_manual_can_be_trained(
+    raw_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    """Its file and its variants as they stand there, on scikit-learn's digits."""
+    page = (ROOT / "docs/own-losses.md").read_text()
+    (file,), (variants,) = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
+    write(tmp_path / "own/my_losses.py", file)
+    added = YAML(typ="safe", pure=True).load(variants)
+    for recipe in added.values():
+        recipe |= {"data": "digits", "epochs": 1}
+    raw_params["variants"] |= added
+    study = load_study(write_params(raw_params))
+    check_study(study)
+    dataset.download("digits", (), 1.0, tmp_path / "digits")
+    images, _ = load_images(tmp_path / "digits", "train")
+    for name in added:
+        (run,) = loop.train([RunSpec(study.variants[name], 500)], images, (0.5,), "cpu", lambda runs: None)
+        assert run.status == "finished"
+    assert registry.generator(study.variants["sparse"]).size > registry.generator(study.variants["minimax"]).size
+    (misspelt,) = re.findall(r"error: (params.yaml: .* boundry is .*)", page)
+    raw_params["variants"]["boundary"]["objective"] = "my_losses.py:boundry"
+    with pytest.raises(StudyError, match=f"^{re.escape(misspelt)}$"):
+        check_study(load_study(write_params(raw_params)))
