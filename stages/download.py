@@ -1,6 +1,11 @@
-"""Download the data sets that variants use: mirrors to data/<data set>/; their checksums, by variant, to data/."""
+"""Download the data sets that variants use: mirrors to data/<data set>/; their checksums, by variant, to data/.
+
+The entry of a variant that names files of the user's own has their checksums, too. So its training sees an edit of
+them, and nobody else's does.
+"""
 
 from pathlib import Path
+from typing import Any
 
 from gan import errors
 from gan.data.download import download
@@ -18,7 +23,11 @@ def main() -> None:
         for file in ("data.json", *(f"{split}.safetensors" for split in SPLITS)):
             remove_others(data, f"{unused}/{file}", ())
     sets = {name: {split: checksum(data / name, split) for split in SPLITS} for name in study.data_sets}
-    write_json(data / "data.json", {"sets": sets, "variants": study.by_variant(sets)})
+    variants: dict[str, dict[str, Any]] = study.by_variant(sets)
+    for key, variant in study.variants.items():
+        if variant.files:
+            variants[key] = {**variants[key], "files": variant.file_checksums}
+    write_json(data / "data.json", {"sets": sets, "variants": variants})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from gan.evaluation.scoring import (
 )
 from gan.files import room_checksum, write
 from gan.images import load
+from gan.own.registration import register
 from gan.study.loading import load_study
 from gan.study.schema import Study
 
@@ -29,6 +30,7 @@ def main(variant: str) -> None:
 
 def _evaluate(study: Study, variant: str, reports: Path) -> None:
     recipe = study.variant(variant)
+    register([recipe])
     images, _ = load(Path("data") / recipe.data, "test")
     executor, further = local_executor(study.compute, most_gpus=1), _further(study, variant)
     classifiers = load_classifiers(Path("models") / recipe.data)

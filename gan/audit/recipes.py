@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from gan.audit.soundness import losses_fault, networks_fault
 from gan.errors import StudyError
 from gan.formatting import unknown
 from gan.networks import registry
+from gan.own.registration import register
 from gan.study.designs import search_trials
 from gan.study.recipe import Variant
 from gan.study.schema import Study
@@ -13,7 +15,10 @@ from gan.training.terms import TERMS
 
 
 def check_study(study: Study, path: Path = Path("params.yaml")) -> None:
-    """StudyError, a line that names the file and the key, if a recipe in it can't be trained."""
+    """StudyError, a line that names the file and the key, if a recipe in it can't be trained.
+
+    From then on the registries have what the variants take from files of the user's own.
+    """
     recipes: dict[str, Variant] = {"baseline": study.baseline} | {
         f"variants.{name}": variant for name, variant in study.variants.items()
     }
@@ -26,13 +31,21 @@ def check_study(study: Study, path: Path = Path("params.yaml")) -> None:
         softest = min(trials, key=lambda trial: trial.variant.real_label)
         recipes |= {f"search.objectives ({objective})": softest.variant}
     for key, variant in recipes.items():
-        if fault := _fault(variant):
-            raise StudyError(f"{path}: {key}{fault}")
+        check_recipe(key, variant, path)
     _check_contrast(study, path)
     for key, names in (("dirac", study.toys.dirac.objectives), ("ring", study.toys.ring.objectives)):
         for name in names:
             if name not in OBJECTIVES:
                 raise StudyError(f"{path}: toys.{key}.objectives: {unknown(name, OBJECTIVES)}")
+
+
+def check_recipe(key: str, variant: Variant, path: Path) -> None:
+    """StudyError, a line that names the file and the key, if a recipe can't be trained.
+
+    From then on the registries have what it takes from files of the user's own.
+    """
+    if fault := _fault(variant):
+        raise StudyError(f"{path}: {key}{fault}")
 
 
 def _check_contrast(study: Study, path: Path) -> None:
@@ -47,10 +60,16 @@ def _check_contrast(study: Study, path: Path) -> None:
 
 def _fault(variant: Variant) -> str | None:
     """What is wrong with a recipe, from the key on."""
+    try:
+        register([variant])
+    except StudyError as fault:
+        return f": {fault}"
     if variant.objective not in OBJECTIVES:
         return f".objective: {unknown(variant.objective, OBJECTIVES)}"
     if variant.networks not in registry.NETWORKS:
         return f".networks: {unknown(variant.networks, registry.NETWORKS)}"
+    if own := networks_fault(variant):
+        return f": {own}"
     try:
         registry.generator(variant), registry.discriminator(variant), registry.encoder(variant)
     except ValueError as fault:
@@ -68,4 +87,6 @@ def _fault(variant: Variant) -> str | None:
         return ": adversarial is 0 and terms has none for the generator: it would have nothing to minimise"
     if variant.real_label < 1 and not OBJECTIVES[variant.objective].labelled:
         return f": real_label has no meaning for {variant.objective}, which knows no labels: leave it at 1.0"
+    if own := losses_fault(variant):
+        return f": {own}"
     return None

@@ -28,12 +28,14 @@ from gan.audit.gradients import (
 )
 from gan.audit.numerics import Curve, Departure, curves, departures
 from gan.audit.pairs import SIGNS, WORDS, compare, relate
-from gan.audit.penalties import check_penalty
+from gan.audit.penalties import PenaltyCheck, check_penalty
 from gan.errors import StudyError
 from gan.formatting import significant
+from gan.own.registration import describe, register
+from gan.study import own_files
 from gan.study.schema import Study
 from gan.training.losses import OBJECTIVES, Objective
-from gan.training.terms import TERMS
+from gan.training.terms import TERMS, Term
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,12 @@ def _alias(losses: Losses, player: Player) -> str:
 def audit(study: Study) -> dict[str, Any]:
     """The whole audit, fit for JSON.
 
-    `equations` and `penalties` cover all that the code offers, `variants`, `numerics`, `curves` and `pairs` the study's
-    variants. In `variants` each has the names of its losses and of its adversarial losses alone; the latter are the
-    `losses` of numerics and curves. `kinds` has the sign and the words of each kind of verdict on a pair; the pairs
-    that are not listed are different.
+    `equations` and `penalties` cover all that the code and the variants' own files offer, `variants`, `numerics`,
+    `curves` and `pairs` the study's variants. In `variants` each has the names of its losses and of its adversarial
+    losses alone; the latter are the `losses` of numerics and curves. `kinds` has the sign and the words of each kind of
+    verdict on a pair; the pairs that are not listed are different.
     """
+    register(study.variants.values())
     variants = {name: Losses.from_variant(variant) for name, variant in study.variants.items()}
     bare = {str(losses.bare): losses.bare for losses in variants.values()}
     pairs = [
@@ -114,12 +117,21 @@ def audit(study: Study) -> dict[str, Any]:
         },
         "equations": [asdict(check_objective(name, objective)) for name, objective in OBJECTIVES.items()],
         "penalties": [
-            asdict(check_penalty(name, term)) for name, term in TERMS.items() if term.player == "discriminator"
+            asdict(_check_penalty(name, term)) for name, term in TERMS.items() if term.player == "discriminator"
         ],
         "numerics": _shared(departure for losses in bare.values() for departure in departures(losses)),
         "curves": _shared(curve for losses in bare.values() for curve in curves(losses)),
         "pairs": [pair for pair in pairs if pair["kind"] != "different"],
     }
+
+
+def _check_penalty(name: str, term: Term) -> PenaltyCheck:
+    try:
+        return check_penalty(name, term)
+    except Exception as error:  # whatever a user's code may raise
+        if not own_files.parts(name):
+            raise
+        return PenaltyCheck(name, None, False, 2.0, [f"{name}: raises {describe(error)} on small images"])
 
 
 def _shared(entries: Iterable[Departure | Curve]) -> list[dict[str, Any]]:

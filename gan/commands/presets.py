@@ -13,9 +13,10 @@ from gan.errors import StudyError
 from gan.files import write
 from gan.formatting import unknown
 from gan.study.loading import load_study, read_yaml, validate
+from gan.study.own_files import FOLDER as OWN
 
 # All that a copy needs: code, pipeline, and the benchmark, which no stage makes.
-CODE = ("gan", "stages")
+CODE = ("gan", "stages", OWN)
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json")
 MORE = ("reports/history-of-studies/*.csv", ".dvc/plots/*.json")  # the earlier studies, the charts' templates
 MARK = ".preset"  # a file that a copy has and nobody else's folder

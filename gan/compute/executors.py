@@ -20,6 +20,7 @@ import torch
 from gan import machine
 from gan.compute.hardware import choose_device, compute_in_float32
 from gan.errors import StudyError
+from gan.own.registration import Definition, register_again, registered
 from gan.study.schema import Compute
 
 Item = TypeVar("Item")
@@ -79,7 +80,7 @@ class ProcessExecutor:
         if self.device == "cuda":
             for gpu in range(self.workers):
                 gpus.put(gpu)
-        given = _Given(shared, done_units, machine.AFFINITY, gpus if self.device == "cuda" else None)
+        given = _Given(shared, done_units, machine.AFFINITY, gpus if self.device == "cuda" else None, registered())
         with ProcessPoolExecutor(min(self.workers, len(items)), context, _prepare, (given,)) as pool:
             try:
                 pending = _submit(pool, task, items)
@@ -139,13 +140,15 @@ def process_executor(compute: Compute) -> ProcessExecutor:
     return ProcessExecutor(workers)
 
 
-def begin_worker() -> None:
+def begin_worker(own: list[Definition]) -> None:
     """What holds in every process that does tasks: it computes on one thread, and in float32.
 
-    With two threads, a process becomes very slow as soon as anything else runs on the machine.
+    With two threads, a process becomes very slow as soon as anything else runs on the machine. `own` is what the user's
+    own files have brought into the registries where the tasks come from.
     """
     torch.set_num_threads(1)
     compute_in_float32()
+    register_again(own)
 
 
 def _check_sockets() -> None:
@@ -195,12 +198,16 @@ def _uninterrupted() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Given:
-    """What a worker process is given when it starts; of `gpus` each takes one, None for cores."""
+    """What a worker process is given when it starts; of `gpus` each takes one, None for cores.
+
+    `own` is what the user's own files have brought into the registries here.
+    """
 
     shared: Any
     done_units: "multiprocessing.Queue[int]"
     cores: frozenset[int] | None
     gpus: "multiprocessing.Queue[int] | None"
+    own: list[Definition]
 
 
 _given: _Given  # in a worker process
@@ -211,7 +218,7 @@ def _prepare(given: _Given) -> None:
     _given = given
     machine.restore_affinity(given.cores)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    begin_worker()
+    begin_worker(given.own)
     if given.gpus:
         torch.cuda.set_device(given.gpus.get())
 

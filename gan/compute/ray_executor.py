@@ -16,6 +16,7 @@ import gan
 from gan.compute.executors import Item, ProgressCallback, Result, Task, begin_worker
 from gan.compute.hardware import versions
 from gan.errors import StudyError
+from gan.own.registration import Definition, registered
 from gan.study.schema import Compute
 
 RETRIES = 5  # a task that always takes its worker down must not be tried for ever
@@ -75,7 +76,7 @@ class RayExecutor:
         try:
             while waiting or pending:
                 while waiting and len(pending) < self.workers:
-                    pending.append(remote.remote(task, everywhere, waiting.pop(0), counter, versions()))
+                    pending.append(remote.remote(task, everywhere, waiting.pop(0), counter, versions(), registered()))
                 done, pending = ray.wait(pending, timeout=1)
                 on_progress(ray.get(counter.take.remote()))
                 for reference in done:
@@ -107,12 +108,19 @@ class _Counter:
         return units
 
 
-def _work(task: Task[Item, Result], shared: Any, item: Item, counter: Any, expected: dict[str, str]) -> Result:
+def _work(
+    task: Task[Item, Result],
+    shared: Any,
+    item: Item,
+    counter: Any,
+    expected: dict[str, str],
+    own: list[Definition],
+) -> Result:
     import ray
 
     if versions()["torch"] != expected["torch"]:
         raise StudyError(f"a machine of the Ray cluster has torch {versions()['torch']}, this one {expected['torch']}")
-    begin_worker()
+    begin_worker(own)
     return task(shared, item, lambda done: ray.get(counter.add.remote(done)))
 
 

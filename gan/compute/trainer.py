@@ -19,6 +19,7 @@ from gan.compute.hardware import describe_hardware, versions
 from gan.compute.progress import progress
 from gan.compute.ray_executor import RayExecutor
 from gan.files import remove_parts, room_checksum
+from gan.own.registration import register
 from gan.study.recipe import Variant
 from gan.study.schema import Compute
 from gan.training import arithmetic, loop
@@ -83,10 +84,9 @@ def code_checksum() -> str:
 def run_key(variant: Variant, seed: int, quantiles: Sequence[float], data: str) -> str:
     """A run's identity, in hex: everything that decides its result but the machine.
 
-    `data` is the training images' checksum.
+    `data` is the training images' checksum. A file of the user's own is part of the keys of the variants that name it.
     """
-    recipe = variant.model_dump(mode="json", exclude={"seeds"})
-    parts = [recipe, seed, list(quantiles), data, code_checksum()]
+    parts = [variant.identity(exclude={"seeds"}), seed, list(quantiles), data, code_checksum()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -106,6 +106,7 @@ def train_runs(
     preregistration's checksum when its training began. An interruption loses what unfinished runs did after their last
     checkpoint. On a cluster, whose machines share no files, there are no checkpoints.
     """
+    register(spec.variant for spec in specs)
     executor = RayExecutor(compute) if compute.engine == "ray" else local_executor(compute)
     # Weights depend on the kind of device and on torch, so runs of different ones are kept apart.
     cache_folder = folder / f"{executor.device}-torch{torch.__version__}"

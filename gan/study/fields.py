@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from gan.data.mirrors import folder, is_url
+from gan.study import own_files
 
 
 def no_duplicates(values: tuple) -> tuple:
@@ -90,6 +91,22 @@ def _quoted(name: Any) -> Any:
     return name
 
 
+def _registered(name: Any) -> Any:
+    if isinstance(name, str) and own_files.parts(name):
+        raise ValueError("a file of your own is named by objective, terms and networks of a variant alone")
+    return name
+
+
+def _part(name: str, info: ValidationInfo) -> str:
+    if own_files.names_a_file(name):
+        if not (parts := own_files.parts(name)):
+            raise ValueError(f"must be my_file.py:name, for what the file {own_files.FOLDER}/my_file.py defines")
+        own_files.read_file(parts[0], Path((info.context or {}).get("folder", "")))
+    elif not re.fullmatch(NAME, name):
+        raise ValueError("must be a name of letters, digits, _ and -")
+    return name
+
+
 # YAML has lists, a frozen study has tuples.
 FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
@@ -104,6 +121,7 @@ Option = TypeVar("Option")
 Options = Annotated[tuple[Option, ...], FROM_LIST, Field(min_length=1), AfterValidator(no_duplicates)]
 
 DIGITS = 10
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 # A larger number is a typing error or an attack.
 MOST = 1_000_000
 MOST_SECONDS = 86_400
@@ -116,7 +134,9 @@ Seeds = Annotated[tuple[Seed, ...], FROM_LIST, Field(min_length=1), AfterValidat
 Widths = Annotated[tuple[Positive, ...], FROM_LIST]
 Epochs = Annotated[tuple[Positive, ...], FROM_LIST, AfterValidator(no_duplicates)]
 Betas = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], FROM_LIST]
-Name = Annotated[str, BeforeValidator(_quoted), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Name = Annotated[str, BeforeValidator(_quoted), BeforeValidator(_registered), StringConstraints(pattern=rf"^{NAME}$")]
+# A name in one of the package's registries, or what a file of the user's own defines.
+Part = Annotated[str, BeforeValidator(_quoted), AfterValidator(_part)]
 Label = Annotated[str, BeforeValidator(_quoted), StringConstraints(pattern=r"^[^\x00-\x1f$]{1,60}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Mirror = Annotated[

@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from gan.errors import StudyError
 from gan.formatting import nearest
-from gan.study.recipe import OPTIMIZERS
+from gan.study.recipe import OPTIMIZERS, Variant, complete
 from gan.study.schema import Study
 
 # No study needs a larger or deeper file: 300 variants have 23,000 bytes. The parser takes little more than a second for
@@ -92,6 +93,17 @@ def validate(raw: Any, path: Path, folder: Path) -> Study:
         raise StudyError(f"{path}: {_describe(error)}") from None
 
 
+def load_variant(path: Path, name: str, changes: Mapping[str, Any]) -> Variant:
+    """A variant of the study in `path`, with other values for some keys of its recipe; StudyError as `load_study`."""
+    raw = read_yaml(path)
+    validate(raw, path, path.parent).variant(name)
+    recipe = complete(complete(raw["baseline"], raw["variants"][name]), dict(changes))
+    try:
+        return Variant.model_validate(recipe, context={"folder": path.parent})
+    except ValidationError as error:
+        raise StudyError(f"{path}: {_describe(error, ('variants', name))}") from None
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -103,7 +115,8 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _describe(error: ValidationError) -> str:
+def _describe(error: ValidationError, place: tuple[str, ...] = ()) -> str:
+    """The first defect that pydantic has found, in one line; `place` are the keys above the section that it read."""
     first, *others = error.errors(include_url=False)
     # A misspelt key is also one that is missing, and the misspelling says more.
     for other in others:
@@ -112,7 +125,7 @@ def _describe(error: ValidationError) -> str:
             if here == there and nearest(str(wrong), [str(right)]):
                 first = other
     # Pydantic adds the chosen member of a union to the path, after its key.
-    path = [_private(str(part)) for part in first["loc"] if part != "[key]"]
+    path = [_private(str(part)) for part in (*place, *first["loc"]) if part != "[key]"]
     keys = [
         part for before, part in pairwise(["", *path]) if not (before.endswith("_optimizer") and part in OPTIMIZERS)
     ]

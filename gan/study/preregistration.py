@@ -51,7 +51,7 @@ def preregistration(study: Study) -> dict[str, Any]:
         "compare": study.compare.model_dump(mode="json", exclude={"power"}),
         "evaluate": study.evaluate.model_dump(mode="json", exclude={"grid_seeds", "grid_columns"}),
         "classify": study.classify.model_dump(mode="json", exclude={"least_accuracy"}),
-        "variants": {name: study.variants[name].model_dump(mode="json") for name in named},
+        "variants": {name: study.variants[name].identity() for name in named},
         "baseline": study.baseline.model_dump(mode="json"),
         "ladder": study.ladder.model_dump(mode="json"),
         "search": study.search.model_dump(mode="json", exclude={"objectives", "resamples"}),

@@ -1,10 +1,13 @@
 """A recipe: all that is trained, and how, but for the seed."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from gan.study.fields import Betas, DataSet, Epochs, Name, Positive, PositiveFloat, Seed, Seeds, Stream, Widths
+from gan.study import own_files
+from gan.study.fields import Betas, DataSet, Epochs, Part, Positive, PositiveFloat, Seed, Seeds, Stream, Widths
+from gan.study.own_files import OwnFile
 
 
 class Section(BaseModel):
@@ -31,13 +34,14 @@ OPTIMIZERS = ("adam", "sgd")
 class Variant(Section):
     """One named configuration, complete: the baseline's values where the variant has none of its own.
 
-    `gan.audit.recipes` knows the objectives, terms and networks, and checks their names.
+    `gan.audit.recipes` knows the objectives, terms and networks, and checks their names. A variant that takes some from
+    files of the user's own carries these files.
     """
 
     data: DataSet
-    objective: Name
+    objective: Part
     adversarial: Annotated[float, Field(ge=0)]
-    terms: dict[Name, PositiveFloat]
+    terms: dict[Part, PositiveFloat]
     clip: PositiveFloat | None
     freeze_discriminator: bool
     seeds: Seeds
@@ -45,7 +49,7 @@ class Variant(Section):
     snapshots: Epochs
     batch_size: Positive
     discriminator_steps: Positive
-    networks: Name
+    networks: Part
     latent_dim: Positive
     generator_hidden: Widths
     discriminator_hidden: Widths
@@ -55,12 +59,39 @@ class Variant(Section):
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
     pinned: dict[Stream, Seed]
+    _files: dict[str, OwnFile] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _with_its_files(self, info: ValidationInfo) -> Self:
+        root = Path((info.context or {}).get("folder", ""))
+        self._files = {name: own_files.read_file(name, root) for name in self._named}
+        return self
 
     @field_validator("terms")
     @classmethod
     def _in_one_order(cls, terms: dict[str, float]) -> dict[str, float]:
         """Terms draw from one stream in turn, so their order would decide a run's bits."""
         return dict(sorted(terms.items()))
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        references = map(own_files.parts, (self.objective, self.networks, *self.terms))
+        return tuple(sorted({reference[0] for reference in references if reference}))
+
+    @property
+    def files(self) -> dict[str, OwnFile]:
+        """The files of the user's own that the recipe names, by their names; most recipes name none."""
+        return {name: self._files[name] for name in self._named}
+
+    @property
+    def file_checksums(self) -> dict[str, str]:
+        """SHA-256, in hex, of each of these files."""
+        return {name: file.checksum for name, file in self.files.items()}
+
+    def identity(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """All that decides what is trained, fit for JSON: the values and, if there are any, the files' checksums."""
+        own = {"files": self.file_checksums} if self.files else {}
+        return {**self.model_dump(mode="json", exclude=exclude), **own}
 
     @property
     def checkpoints(self) -> tuple[int, ...]:

@@ -247,6 +247,17 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _own_files_belong_to_variants(self) -> Self:
+        """DVC sees an edit of a file by the entries of variants alone (data/data.json)."""
+        elsewhere = {"baseline": self.baseline}
+        elsewhere |= {f"ladder.rungs.{name}": recipe for name, recipe in self.ladder.rungs.items()}
+        elsewhere["mechanism.variant"] = self.variants[self.mechanism.variant]
+        for key, recipe in elsewhere.items():
+            for file in recipe.files.values():
+                raise ValueError(f"{key}: {file.place} can be named by a variant alone, and not by the measured one")
+        return self
+
+    @model_validator(mode="after")
     def _search_varies_adam(self) -> Self:
         players = (self.baseline.generator_optimizer, self.baseline.discriminator_optimizer)
         if any(player.name != "adam" for player in players):

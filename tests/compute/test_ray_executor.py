@@ -90,7 +90,7 @@ def test_products_are_exact_whatever_the_environment_says() -> None:
         return not torch.backends.cuda.matmul.allow_tf32
 
     torch.set_float32_matmul_precision("high")  # as the variable TORCH_ALLOW_TF32_CUBLAS_OVERRIDE does
-    assert _work(exact, None, 1, None, versions())
+    assert _work(exact, None, 1, None, versions(), [])
 
 
 def test_another_torch_is_refused(machines: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

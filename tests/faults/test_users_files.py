@@ -145,6 +145,7 @@ def test_only_code_is_copied(tmp_path: Path, injection: int, monkeypatch: pytest
     made = {".preset", "params.yaml", ".dvc/config.local"}
     assert {name.partition("/")[0] for name in copied} - made == {
         "gan",
+        "own",
         "stages",
         "dvc.yaml",
         ".dvc",
@@ -183,7 +184,7 @@ def test_git_is_not_needed(reported: Pipeline, tmp_path: Path, injection: int, r
 
 def copy_of_the_checkout(folder: Path) -> Path:
     """All that `gan run-preset` reads, without a repository, and a preset small.yaml."""
-    for name in ("gan", "stages"):
+    for name in ("gan", "own", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvc/config", ".dvcignore", "reports/benchmark.json"):
         write(folder / name, (ROOT / name).read_bytes())
