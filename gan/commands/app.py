@@ -81,10 +81,11 @@ def search(objective: str) -> None:
 
 @app.command()
 def verdict(reports: Annotated[Path, typer.Argument(help="Folder of the reports")] = Path("reports")) -> None:
-    """Print the ranking, the verdicts and where the report is."""
+    """Print the ranking, the verdicts and where the report is; a preset's results are a rehearsal without verdicts."""
+    from gan.commands.presets import is_rehearsal
     from gan.reporting.terminal import show
 
-    show(reports)
+    show(reports, is_rehearsal(reports))
 
 
 @app.command()
@@ -106,7 +107,6 @@ def run_preset(preset: Path, folder: Path) -> None:
 
     presets.run_preset(preset, folder)
     verdict(folder / "reports")
-    print("These are a preset's results; the study's own verdict is that of `make study`, in reports/.")
 
 
 @app.command()

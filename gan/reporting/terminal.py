@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 
 from gan.errors import StudyError
@@ -14,20 +15,29 @@ from gan.records.claims import ClaimEntry
 from gan.records.comparison import Comparison
 from gan.records.reading import read
 from gan.reporting.headline import headline
-from gan.reporting.results import Findings
+from gan.reporting.results import Findings, withheld
 
 CLAIM_WIDTH = 58  # characters of a claim that are shown
 HEADLINE_WIDTH = 88  # characters of the answer on one line
+REHEARSAL = (
+    "The study in small, on other seeds than the declared ones. It shows how everything works and decides nothing: the "
+    "numbers describe these runs alone. Verdicts need the declared seeds (`make study`)."
+)
 
 
-def show(reports: Path) -> None:
-    """Print the answer, what comparison.json says, and claims.json if it is there; StudyError without the records."""
+def show(reports: Path, rehearsal: bool = False) -> None:
+    """Print the answer, what comparison.json says, and claims.json if it is there; StudyError without the records.
+
+    Of a `rehearsal` no verdict is printed.
+    """
     path, claims = reports / "comparison.json", reports / "claims.json"
     if not path.exists():
         raise StudyError(f"{path} is missing: run `make study` first")
-    findings = Findings.read(reports)
+    findings = Findings.read(reports, rehearsal)
     comparison = findings.comparison
     console = Console()
+    if rehearsal:
+        console.print(Panel(REHEARSAL, title="REHEARSAL", width=HEADLINE_WIDTH, style="bold"))
     console.print(fill(headline(findings), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
     for data in comparison.data_sets:
         console.print(_ranking(comparison, data))
@@ -35,7 +45,8 @@ def show(reports: Path) -> None:
     for untested in comparison.untested:
         console.print(f"{untested.id} not tested: {untested.reason}", markup=False)
     if claims.exists():
-        console.print(_claims(read(dict[str, ClaimEntry], claims)))
+        entries = read(dict[str, ClaimEntry], claims)
+        console.print(_claims(withheld(entries) if rehearsal else entries))
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
 
 
