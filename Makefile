@@ -33,7 +33,7 @@ search: .venv/ready  ## Search the space of recipes under the objective NAME too
 	@test -n "$(NAME)" || { echo "error: name an objective: make search NAME=least_squares" >&2; exit 1; }
 	@$(call once,$(run) gan search "$(NAME)")
 
-quick: .venv/ready  ## The whole pipeline in a few minutes, in .scratch/; DATA=digits (no download) or mnist
+quick: .venv/ready  ## A rehearsal: the study in small, in .scratch/, in a few minutes; DATA=digits (no download) or mnist
 	@$(call once,$(run) gan run-preset presets/quick-$(DATA).yaml .scratch/quick-$(DATA))
 
 pilot: .venv/ready  ## How many seeds does the study need? Other seeds, in .scratch/

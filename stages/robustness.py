@@ -44,7 +44,9 @@ def _history(study: Study, reports: Path) -> History:
     paths = sorted((reports / "history-of-studies").glob("*.csv"), key=lambda path: path.stem)
     metrics = read_tables(reports / "metrics", settings.named)
     last = metrics["epoch"] == metrics["variant"].map({name: study.variants[name].epochs for name in settings.named})
-    studies = {path.stem: read_table(path) for path in paths} | {"this study": metrics[last]}
+    # A rehearsal is no study: its runs must not be pooled with those of the others.
+    this = {} if study.rehearsal else {"this study": metrics[last]}
+    studies = {path.stem: read_table(path) for path in paths} | this
     return past(studies, contrasts, settings.metric, 1 - settings.alpha)
 
 

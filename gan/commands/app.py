@@ -84,7 +84,6 @@ def run_preset(preset: Path, folder: Path) -> None:
 
     presets.run_preset(preset, folder)
     verdict(folder / "reports")
-    print("These are a preset's results; the study's own verdict is that of `make study`, in reports/.")
 
 
 @app.command(rich_help_panel=RUN)
@@ -129,13 +128,15 @@ def bench(
 def verdict(
     reports: Annotated[Path, typer.Argument(help="Folder of the reports")] = Path("reports"), json: Json = False
 ) -> None:
-    """Print the answer, the ranking, the verdicts and where the report is."""
+    """Print the answer, the ranking, the verdicts and where the report is; a preset's results have no verdicts."""
+    from gan.commands.presets import is_rehearsal
     from gan.reporting import terminal
 
+    rehearsal = is_rehearsal(reports)
     if json:
-        terminal.print_json(terminal.verdict_json(reports))
+        terminal.print_json(terminal.verdict_json(reports, rehearsal))
     else:
-        terminal.show(reports)
+        terminal.show(reports, rehearsal)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -37,10 +37,11 @@ def run_preset(preset: Path, folder: Path) -> None:
 def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> None:
     """Make `folder` a copy of this checkout whose params.yaml is `params` with the preset's values laid over it.
 
+    The copy is a rehearsal, whatever the preset says: its seeds are not the declared ones, so it gives no verdict.
     StudyError, before anything is copied, if `params` or the preset is not valid, or `folder` is somebody else's.
     """
     load_study(params)  # its faults are not the preset's
-    laid_over = apply(read_yaml(preset), read_yaml(params), preset)
+    laid_over = apply(read_yaml(preset), read_yaml(params), preset) | {"rehearsal": True}
     study = validate(laid_over, preset, Path())
     check_study(study, preset)
     mirrors = {name: [elsewhere(mirror) for mirror in places] for name, places in study.data.mirrors.items()}
@@ -55,6 +56,13 @@ def prepare(preset: Path, folder: Path, params: Path = Path("params.yaml")) -> N
         YAML(pure=True).dump(laid_over, file)
     # DVC takes it for a project of its own, not for a part of this repository.
     write(folder / ".dvc/config.local", "[core]\n    no_scm = true\n")
+
+
+def is_rehearsal(reports: Path) -> bool:
+    """Whether these reports are those of a preset's copy; False if there is no params.yaml beside them."""
+    params = reports.resolve().parent / "params.yaml"
+    raw = read_yaml(params) if params.is_file() else None
+    return isinstance(raw, dict) and raw.get("rehearsal") is True
 
 
 def _claim(folder: Path, preset: Path) -> None:

@@ -21,6 +21,7 @@ from gan.reporting.results import Results, existing, last_summaries, measured, s
 from gan.study.schema import Study
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+REHEARSED = "A rehearsal decides no contrast, so there is no verdict that other choices could agree with."
 OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits")
 
 
@@ -82,8 +83,9 @@ def context(results: Results) -> dict[str, Any]:
         "toys": results.toys,
         "rotation": tables.rotation(results.toys),
         "ring": tables.ring(results.toys),
-        "agreement": curve.agreement(results.specifications),
-        "agreements": curve_sentences(results),
+        # A rehearsal has no verdict that other choices could agree with.
+        "agreement": REHEARSED if study.rehearsal else curve.agreement(results.specifications),
+        "agreements": [] if study.rehearsal else curve_sentences(results),
         "past": tables.studies(results.past, comparison.margin),
         "pooled": results.past.pooled,
         "facts_shared": tables.claims_by_fact(results.claims),

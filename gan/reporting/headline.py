@@ -11,7 +11,7 @@ from typing import Any
 from gan.formatting import change, changes, counted, flatten, joined, percent, share
 from gan.records.comparison import Comparison, Contrast, Standing, Summary
 from gan.records.robustness import LadderRecord, PairedSearch, Rung, SearchRecord, TunedContrast, Wins
-from gan.reporting.results import Findings
+from gan.reporting.results import NOT_DECIDED, Findings
 
 NAMES = {
     "minimax": "minimax",
@@ -37,6 +37,7 @@ ON_THE_RECIPE = {
     "equivalent": "{first} and {second} are equally good within {margin} ({evidence})",
     "undecided": "the data do not decide between {first} and {second} ({evidence})",
     "insufficient data": "{runs} are too few to judge between {first} and {second}",
+    NOT_DECIDED: "a rehearsal, {runs}, does not decide between {first} and {second}",
 }
 OVER_SETTINGS = {
     "better": "{first} is the better one in {share} of {those}",
@@ -44,12 +45,14 @@ OVER_SETTINGS = {
     "detected, not meaningful": "{leader} is the better one in {share} of {those}, more often than not, but not in the "
     "{meaningful} that we called meaningful",
     "undecided": "neither is shown to be the better one: {leader} is in {share} of {those}",
+    NOT_DECIDED: "{leader} alone learns, or has the lower FID, in {share} of {those}, which decides nothing",
 }
 TUNED = {
     "better": "{first} is better{by}",
     "worse": "{second} is better{by}",
     "equivalent": "the two are equally good within {margin}",
     "undecided": "the data do not decide between the two",
+    NOT_DECIDED: "their ratio is a number of these runs alone",
 }
 
 
@@ -79,8 +82,8 @@ def evidence(p: float) -> str:
 
 
 def outcome(contrast: Contrast) -> str:
-    """What a contrast's first variant is beside the second: better, worse, equivalent, undecided or without data."""
-    if contrast.verdict in ("undecided", "insufficient data"):
+    """What a contrast's first variant is beside the second: better, worse or equivalent; or that this is not known."""
+    if contrast.verdict in ("undecided", "insufficient data", NOT_DECIDED):
         return contrast.verdict
     if known := OUTCOMES.get((contrast.kind, contrast.verdict)):
         return known
@@ -248,7 +251,8 @@ def _over_settings(pair: PairedSearch, search: SearchRecord) -> str:
         meaningful=percent(search.meaningful),
     )
     other = second if ahead else first
-    return sentence.replace("the better one", f"better than {other}", 1) if wins.verdict != "undecided" else sentence
+    decided = wins.verdict not in ("undecided", NOT_DECIDED)
+    return sentence.replace("the better one", f"better than {other}", 1) if decided else sentence
 
 
 def _tuned(pair: PairedSearch, comparison: Comparison) -> str:

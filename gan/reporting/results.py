@@ -1,16 +1,17 @@
 """All that the report is made from: the study, and what its stages left in `reports/` and `models/`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import pandas as pd
 
 from gan.compute.tables import read_tables, states
 from gan.errors import StudyError
 from gan.files import read_json
+from gan.formatting import counted, interval, score
 from gan.records.claims import ClaimEntry, Identity
 from gan.records.comparison import Comparison, Contrast, Ratio, Retest, Summary
 from gan.records.mechanism import Mechanism
@@ -31,6 +32,8 @@ HISTORY = (
     "generator_gradient_norm",
 )
 DRAWN_AT_MOST = 40  # variants; nobody reads more panels than these
+NOT_DECIDED = "not decided here"  # in place of every verdict of a rehearsal
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,18 @@ class Findings:
     recipes: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def read(cls, reports: Path) -> Self:
-        """Read them below `reports`; StudyError if a file is missing."""
+    def read(cls, reports: Path, rehearsal: bool = False) -> Self:
+        """Read them below `reports`, those of a rehearsal without verdicts; StudyError if a file is missing."""
         comparison = read(Comparison, existing(reports / "comparison.json"))
         paths = {name: existing(reports / "training" / f"{name}.json") for name in last_summaries(comparison)}
-        return cls(
+        findings = cls(
             comparison,
             read(LadderRecord, existing(reports / "ladder.json")),
             read(SearchRecord, existing(reports / "search.json")),
             read(Scope, existing(reports / "scope.json")),
             {name: read(Training, path).parameters for name, path in paths.items()},
         )
+        return withheld(findings) if rehearsal else findings
 
     @property
     def contrast(self) -> Contrast | None:
@@ -106,7 +110,7 @@ class Results:
 
     @classmethod
     def read(cls, study: Study, root: Path) -> Self:
-        """Read `reports/` and `models/` below `root`.
+        """Read `reports/` and `models/` below `root`; if the study is a rehearsal, without verdicts.
 
         Raises:
             StudyError: a file is missing, or the comparison was made for other variants.
@@ -127,17 +131,18 @@ class Results:
         if history.empty:  # then its columns are missing too
             history = history.reindex(columns=list(dict.fromkeys([*history.columns, *HISTORY])))
         records = ("audit", "floor", "benchmark")
+        shown = withheld if study.rehearsal else lambda record: record
         return cls(
             study=study,
-            comparison=comparison,
+            comparison=shown(comparison),
             ladder=read(LadderRecord, existing(reports / "ladder.json")),
-            search=read(SearchRecord, existing(reports / "search.json")),
-            scope=read(Scope, existing(reports / "scope.json")),
+            search=shown(read(SearchRecord, existing(reports / "search.json"))),
+            scope=shown(read(Scope, existing(reports / "scope.json"))),
             toys=read(Toys, existing(reports / "toys.json")),
             memory=read(Memory, existing(reports / "memory.json")),
             specifications=read(SpecificationCurve, existing(reports / "specifications.json")),
             past=read(History, existing(reports / "history.json")),
-            claims=read(dict[str, ClaimEntry], existing(reports / "claims.json")),
+            claims=shown(read(dict[str, ClaimEntry], existing(reports / "claims.json"))),
             mechanism=read(Mechanism, existing(reports / "mechanism.json")),
             simulation=read(Simulation, existing(reports / "simulation.json")),
             identities=read(list[Identity], existing(reports / "identities.json")),
@@ -199,6 +204,41 @@ class Results:
         objectives = {entry["objective"] for entry in self.audit["equations"]}
         names = dict.fromkeys(variant["adversarial_losses"] for variant in self.audit["variants"].values())
         return [name for name in names if name in objectives] or list(names)
+
+
+def withheld(record: Record) -> Record:
+    """A rehearsal's record, with `NOT_DECIDED` in place of every verdict in it, at any depth; its numbers stay.
+
+    A verdict needs the declared seeds, and a rehearsal has others. The reason beside a verdict becomes a description of
+    these runs. Identities keep theirs: algebra decides them, whatever the seeds.
+    """
+    if isinstance(record, dict):
+        return cast(Record, {key: withheld(value) for key, value in record.items()})
+    if isinstance(record, list):
+        return cast(Record, [withheld(value) for value in record])
+    if not is_dataclass(record) or isinstance(record, type) or (isinstance(record, ClaimEntry) and not record.measured):
+        return record
+    parts: dict[str, Any] = {field.name: withheld(getattr(record, field.name)) for field in fields(record)}
+    if "verdict" in parts:
+        parts["verdict"] = NOT_DECIDED
+    if isinstance(record, Contrast):
+        parts["reason"] = _described(record)
+    elif isinstance(record, ClaimEntry):
+        parts["reason"] = f"Seen in these runs, which decide nothing: {record.reason}"
+    return cast(Record, replace(record, **parts))
+
+
+def _described(contrast: Contrast) -> str:
+    """What a rehearsal saw of a contrast: `It needs the declared seeds. Seen here: ratio 0.5 (0.4 – 0.6), ...`."""
+    shown, n, failed = measured(contrast), contrast.n, contrast.failures
+    seen = "no ratio, as no run has a score"
+    if shown.ratio is not None:
+        seen = f"{contrast.variant} / {contrast.against} is {score(shown.ratio)}"
+        seen += f" ({interval(shown.low, shown.high, 2)})" if shown.low is not None else ""
+    return (
+        f"It needs the declared seeds. Seen here: {seen}; {failed.variant} of {counted(n.variant, 'run')} "
+        f"of {contrast.variant} failed, {failed.against} of {n.against} of {contrast.against}."
+    )
 
 
 def last_summaries(comparison: Comparison) -> dict[str, tuple[int, Summary]]:

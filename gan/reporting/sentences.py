@@ -9,7 +9,7 @@ from gan.records.comparison import Comparison, Contrast, Literature, Standing, S
 from gan.records.memory import Memory, Slope
 from gan.records.robustness import Scope, SearchRecord
 from gan.reporting.headline import spoken
-from gan.reporting.results import Findings, measured
+from gan.reporting.results import NOT_DECIDED, Findings, measured
 
 NAMED_AT_MOST = 3  # variants that a sentence lists by name
 # What the leader is, beside others.
@@ -238,7 +238,7 @@ def _hypotheses(comparison: Comparison, late: Mapping[str, int]) -> str:
 
 def _outcomes(comparison: Comparison, family: str) -> str:
     """A family's verdicts: `H1 and H2 are supported and H3 has insufficient data`."""
-    words = ("supported", "refuted", *AGREEING, "different", "undecided", "insufficient data")
+    words = ("supported", "refuted", *AGREEING, "different", "undecided", "insufficient data", NOT_DECIDED)
     tested = [contrast for contrast in comparison.contrasts if contrast.family == family]
     by_word = {word: [contrast.id for contrast in tested if contrast.verdict == word] for word in words}
     # What was untested had no epoch at which both variants were scored.
@@ -261,7 +261,7 @@ def _claims(claims: Mapping[str, ClaimEntry]) -> str:
 
 def _verdicts(count: Tally) -> str:
     counts = {word: getattr(count, word) for word in ("supported", "refuted", "undecided")}
-    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number) or NOT_DECIDED
 
 
 def _grounds(scope: Scope) -> str:

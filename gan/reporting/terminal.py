@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 
 from gan.errors import StudyError
@@ -17,11 +18,15 @@ from gan.records.comparison import Comparison, Contrast, Summary
 from gan.records.reading import read
 from gan.records.robustness import Learning, TunedContrast, Wins
 from gan.reporting.headline import headline
-from gan.reporting.results import Findings, measured
+from gan.reporting.results import Findings, measured, withheld
 from gan.reproduction.record import Machine, Reproduction, sentence
 
 CLAIM_WIDTH = 58  # characters of a claim that are shown
 HEADLINE_WIDTH = 88  # characters of the answer on one line
+REHEARSAL = (
+    "The study in small, on other seeds than the declared ones. It shows how everything works and decides nothing: the "
+    "numbers describe these runs alone. Verdicts need the declared seeds (`make study`)."
+)
 
 
 # What a contrast's verdict says of its first variant beside the second.
@@ -38,25 +43,33 @@ SAID = {
 }
 
 
-def show(reports: Path) -> None:
-    """Print the answer, what comparison.json says, and claims.json if it is there; StudyError without the records."""
-    findings, claims = _findings(reports), reports / "claims.json"
+def show(reports: Path, rehearsal: bool = False) -> None:
+    """Print the answer, what comparison.json says, and claims.json if it is there; StudyError without the records.
+
+    Of a `rehearsal` no verdict is printed.
+    """
+    findings, claims = _findings(reports, rehearsal), reports / "claims.json"
     comparison = findings.comparison
     console = Console()
+    if rehearsal:
+        console.print(Panel(REHEARSAL, title="REHEARSAL", width=HEADLINE_WIDTH, style="bold"))
     console.print(fill(headline(findings), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
     for data in comparison.data_sets:
         console.print(_ranking(comparison, data))
     console.print(_verdicts(comparison))
     for untested in comparison.untested:
         console.print(f"{untested.id} not tested: {untested.reason}", markup=False)
-    if claims.exists():
-        console.print(_claims(read(dict[str, ClaimEntry], claims)))
+    if entries := _entries(claims, rehearsal):
+        console.print(_claims(entries))
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
 
 
-def verdict_json(reports: Path) -> dict[str, Any]:
-    """The answer, the declared verdicts, those of the search and on the claims, for other programs."""
-    findings, claims = _findings(reports), reports / "claims.json"
+def verdict_json(reports: Path, rehearsal: bool = False) -> dict[str, Any]:
+    """The answer, the declared verdicts, those of the search and on the claims, for other programs.
+
+    A `rehearsal` has no verdicts.
+    """
+    findings, claims = _findings(reports, rehearsal), reports / "claims.json"
     comparison, pair = findings.comparison, findings.pair
     search: dict[str, Wins | Learning | TunedContrast]
     search = {"S1": pair.wins, "S2": pair.learning, "S3": pair.tuned} if pair else {}
@@ -65,9 +78,7 @@ def verdict_json(reports: Path) -> dict[str, Any]:
         "contrasts": [asdict(each) for each in comparison.contrasts if each.family != "exploratory"],
         "untested": [asdict(each) for each in comparison.untested],
         "search": {name: asdict(each) for name, each in search.items()},
-        "claims": {name: each.verdict for name, each in read(dict[str, ClaimEntry], claims).items()}
-        if claims.exists()
-        else {},
+        "claims": {name: each.verdict for name, each in _entries(claims, rehearsal).items()},
     }
 
 
@@ -76,11 +87,17 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=asdict))
 
 
-def _findings(reports: Path) -> Findings:
+def _entries(path: Path, rehearsal: bool) -> dict[str, ClaimEntry]:
+    """The claims of claims.json; none if it is not there."""
+    entries = read(dict[str, ClaimEntry], path) if path.exists() else {}
+    return withheld(entries) if rehearsal else entries
+
+
+def _findings(reports: Path, rehearsal: bool) -> Findings:
     path = reports / "comparison.json"
     if not path.exists():
         raise StudyError(f"{path} is missing: run `make study` first")
-    return Findings.read(reports)
+    return Findings.read(reports, rehearsal)
 
 
 def show_variant(reports: Path, name: str, reference: str) -> None:

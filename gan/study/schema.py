@@ -184,8 +184,9 @@ class Tracking(Section):
 
 
 class Study(Section):
-    """A whole study. `variants` holds complete variants."""
+    """A whole study. `variants` holds complete variants. A `rehearsal` shows the study in small and decides nothing."""
 
+    rehearsal: bool
     data: Data
     classify: Classify
     train: Train

@@ -1,5 +1,6 @@
 """A preset runs in a copy of the sources with some parameters changed and leaves the published results alone."""
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 from conftest import ROOT, TESTS
 
 from gan.commands import presets
-from gan.commands.presets import apply, lay_over, prepare, run_preset
+from gan.commands.presets import apply, is_rehearsal, lay_over, prepare, run_preset
 from gan.errors import StudyError
-from gan.study.loading import load_study, read_yaml
+from gan.study.loading import load_study, read_yaml, validate
 
 
 def test_values_are_laid_over_key_by_key() -> None:
@@ -72,6 +73,8 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert run == [folder]
     study, published = load_study(folder / "params.yaml"), load_study(ROOT / "params.yaml")
     assert list(study.variants) == read_yaml(preset)["only"]
+    assert study.rehearsal
+    assert not published.rehearsal
     assert study.tracking.experiment != published.tracking.experiment
     if preset.stem == "pilot":
         assert all(not set(study.baseline.seeds) & set(variant.seeds) for variant in published.variants.values())
@@ -79,6 +82,28 @@ def test_every_preset_makes_a_valid_study(preset: Path, tmp_path: Path, monkeypa
     assert (folder / "gan/training/population.py").read_bytes() == (ROOT / "gan/training/population.py").read_bytes()
     assert not any((folder / name).exists() for name in ("dvc.lock", "models", ".venv", ".git"))
     assert {path.name for path in (folder / "reports").iterdir()} == {"benchmark.json", "history-of-studies"}
+
+
+def test_no_preset_can_pass_for_the_study(raw_params: dict[str, Any], write_params: Any, tmp_path: Path) -> None:
+    (tmp_path / "preset.yaml").write_text("rehearsal: false", encoding="utf-8")
+    params = write_params(raw_params)
+    assert not is_rehearsal(tmp_path / "reports")
+    with chdir(ROOT):
+        prepare(tmp_path / "preset.yaml", tmp_path / "copy", params)
+    assert is_rehearsal(tmp_path / "copy/reports")
+    assert not is_rehearsal(tmp_path / "nowhere/reports")
+
+
+@pytest.mark.parametrize("data", ["digits", "mnist"])
+def test_make_quick_asks_the_question_in_small(data: str) -> None:
+    """Minimax and the non-saturating loss on the printed recipe, and with the change of it that wakes minimax."""
+    preset = ROOT / f"presets/quick-{data}.yaml"
+    study = validate(apply(read_yaml(preset), read_yaml(ROOT / "params.yaml"), preset), preset, ROOT)
+    assert {"minimax", "non_saturating", "cewl"} <= set(study.variants)
+    assert {"printed", "beta1 0.5"} <= set(study.ladder.rungs)
+    assert study.data_sets == (data,)
+    assert study.baseline.generator_optimizer.betas == (0.9, 0.999)
+    assert [each.id for each in study.compare.hypotheses] == ["H1", "H2"]
 
 
 def test_mirrors_are_the_same_folders_for_the_copy(

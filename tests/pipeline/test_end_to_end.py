@@ -14,6 +14,7 @@ import pytest
 from conftest import DESIGNED, ROOT, TESTS, Pipeline
 from ruamel.yaml import YAML
 
+from gan.commands.app import verdict
 from gan.commands.dvc import DVC
 from gan.commands.presets import prepare
 from gan.environment import own
@@ -118,6 +119,11 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
     assert "minimax" in (project / "reports/report.md").read_text()
     show(project / "reports")
     assert "insufficient data" in capsys.readouterr().out
+    assert "REHEARSAL" in page
+    verdict(project / "reports")
+    printed = capsys.readouterr().out
+    assert "REHEARSAL" in printed
+    assert "not decided here" in printed
 
 
 def test_mlflow_has_every_run_once(project: Path) -> None:

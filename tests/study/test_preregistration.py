@@ -37,6 +37,7 @@ def test_it_changes_with_what_decides(study: Study, changes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "changes",
     [
+        {"rehearsal": True},
         {"compute": {"workers": 1}},
         {"classify": {"least_accuracy": {"mnist": 0.5}}},
         {"tracking": {"experiment": "other"}},
