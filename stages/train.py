@@ -7,12 +7,13 @@ from gan import errors
 from gan.audit.recipes import check_study
 from gan.compute import guards
 from gan.compute.store import common, export_runs, history_table
-from gan.compute.trainer import STORE, TrainingImages, code_checksum, train_runs
+from gan.compute.trainer import STORE, TrainingImages, code_checksum, run_key, train_runs
 from gan.files import write, write_json
 from gan.study import preregistration
 from gan.study.loading import load_study
 from gan.study.recipe import Variant
 from gan.study.schema import Study
+from gan.tracking.live import LiveRun, shown_live
 from gan.training.population import RunSpec
 
 
@@ -33,7 +34,12 @@ def _train(study: Study, variant: str, recipe: Variant) -> None:
     sets = TrainingImages.load([recipe.data])
     specs = [RunSpec(recipe, seed) for seed in recipe.seeds]
     declared = preregistration.checksum(study)
-    trained = train_runs(f"train {variant}", specs, sets, study.train.quantiles, study.compute, STORE, declared)
+    quantiles, data = study.train.quantiles, sets[recipe.data].checksum
+    shown_runs = [
+        LiveRun.of(run_key(recipe, seed, quantiles, data), variant, recipe, seed, data) for seed in recipe.seeds
+    ]
+    with shown_live(shown_runs, study.tracking):
+        trained = train_runs(f"train {variant}", specs, sets, quantiles, study.compute, STORE, declared)
     records = export_runs(trained.kept, Path("runs") / variant)
     write(Path(f"reports/history/{variant}.csv"), history_table(records).to_csv(index=False))
     shown = ("seed", "key", "status", "failure", "seconds", "preregistration")

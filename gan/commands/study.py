@@ -49,18 +49,19 @@ def train_missing(study: Study) -> int:
     from gan.compute import guards, store, trials
     from gan.compute.trainer import STORE, TrainingImages, run_key, train_runs
     from gan.study import preregistration
+    from gan.tracking.live import LiveRun, shown_live
     from gan.training.population import RunSpec
 
     sets = TrainingImages.load(study.data_sets)
     quantiles = study.train.quantiles
-    missing = [
-        RunSpec(variant, seed)
+    keyed = [
+        LiveRun.of(run_key(variant, seed, quantiles, checksum), name, variant, seed, checksum)
         for name, variant in study.variants.items()
+        for checksum in (sets[variant.data].checksum,)
         for seed in variant.seeds
-        if not store.is_exported(
-            Path("runs") / name, seed, run_key(variant, seed, quantiles, sets[variant.data].checksum)
-        )
     ]
+    live = [run for run in keyed if not store.is_exported(Path("runs") / run.variant, run.seed, run.key)]
+    missing = [RunSpec(study.variants[run.variant], run.seed) for run in live]
     tabled = trials.tabled_keys(Path("reports"))
     missing += [
         RunSpec(trial.variant, trial.seed)
@@ -71,7 +72,8 @@ def train_missing(study: Study) -> int:
         return 0  # it needs no cluster and no GPU
     with guards.alone("train"):
         declared = preregistration.checksum(study)
-        return train_runs("train", missing, sets, quantiles, study.compute, STORE, declared).new
+        with shown_live(live, study.tracking):
+            return train_runs("train", missing, sets, quantiles, study.compute, STORE, declared).new
 
 
 def join_variant(study: Study, name: str) -> None:

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gan.compute.store import common
-from gan.files import DamagedError, read_sealed, write_sealed
+from gan.files import DamagedError, read_sealed, write_json, write_sealed
 from gan.training.loop import Checkpoint, Run
 
+SHOWING = 0.01  # of the training's time that it may take to show how far the runs are
 RECORD = "record"  # the tensor that holds, as JSON, everything that is no tensor
 
 
 class CheckpointFolder:
     """A `gan.training.loop.Saver` of the runs with these keys; their checkpoints are renewed after `seconds`.
 
-    `origin` is the origin of runs that begin now. All the runs, or none, have a checkpoint, after the same epoch.
+    What a run has measured so far lies beside its checkpoint, for those who follow the training. It is renewed after an
+    epoch, unless that would take a noticeable share of the time. `origin` is the origin of runs that begin now. All the
+    runs, or none, have a checkpoint, after the same epoch.
     """
 
     def __init__(self, folder: Path, keys: Sequence[str], seconds: float, origin: dict[str, Any]) -> None:
@@ -35,15 +39,19 @@ class CheckpointFolder:
         self._here = origin
         self._origins: list[list[dict[str, Any]]] = [[origin] for _ in keys]
         self._renewed = time.monotonic()
+        self._folder, self._keys = folder, keys
+        self._show_again = 0.0
 
     def load(self) -> Checkpoint | None:
         if not all(path.exists() for path in self._paths):
+            self._show([[] for _ in self._keys])
             return None
         parts = [_read(path) for path in self._paths]
         for place, (_, origins) in enumerate(parts):
             self._origins[place] = origins if self._here in origins else [*origins, self._here]
         checkpoints = [checkpoint for checkpoint, _ in parts]
         runs = [run for checkpoint in checkpoints for run in checkpoint.runs]
+        self._show([run.history for run in runs])
         return Checkpoint(checkpoints[0].epoch, runs, [state for each in checkpoints for state in each.states])
 
     @property
@@ -55,14 +63,31 @@ class CheckpointFolder:
         ]
 
     def save(self, take: Callable[[], Checkpoint]) -> None:
-        if time.monotonic() - self._renewed < self._seconds:
+        started = time.monotonic()
+        is_due = started - self._renewed >= self._seconds
+        if not is_due and started < self._show_again:
             return
         checkpoint = take()
+        self._show([run.history for run in checkpoint.runs])
+        now = time.monotonic()
+        self._show_again = now + (now - started) / SHOWING
+        if not is_due:
+            return
         for path, run, state, origins in zip(
             self._paths, checkpoint.runs, checkpoint.states, self._origins, strict=True
         ):
             write_sealed(path, pack(checkpoint.epoch, run, state, origins))
         self._renewed = time.monotonic()
+
+    def _show(self, histories: Sequence[list[dict[str, float]]]) -> None:
+        with suppress(OSError):  # a full disk: nothing else is lost
+            for key, history in zip(self._keys, histories, strict=True):
+                write_json(self._folder / history_file(key), history)
+
+
+def history_file(key: str) -> str:
+    """The name of the file with a row for each epoch that a run in training has completed."""
+    return f"{key}.history.json"
 
 
 def begun(folder: Path, keys: Collection[str]) -> dict[str, int]:
@@ -83,8 +108,9 @@ def begun(folder: Path, keys: Collection[str]) -> dict[str, int]:
 
 
 def remove(folder: Path, key: str) -> None:
-    """Remove a run's checkpoint, if there is one."""
-    _path(folder, key).unlink(missing_ok=True)
+    """Remove a run's checkpoint and what it has shown, if there is any."""
+    for path in (_path(folder, key), folder / history_file(key)):
+        path.unlink(missing_ok=True)
 
 
 def _path(folder: Path, key: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from gan.compute.tables import read_table
 from gan.records.reading import read
 from gan.records.training import Provenance
 from gan.study.schema import Study
-from gan.tracking.recorded import RecordedRun, origin
+from gan.tracking.recorded import SOURCE, RecordedRun, UsedData, metric_name, origin
 
 SCORES = ("fid", "kid", "coverage", "digits")
 RESULTS = ("seed", "epoch", "status", *SCORES, "failed_epoch", "failure", "key")  # other columns say what was trained
@@ -52,25 +53,29 @@ def experiments(study: Study, reports: Path) -> list[Experiment]:
     return [*ladders, *searches]
 
 
-def recorded_trials(experiment: Experiment) -> list[RecordedRun]:
-    """The trials of a recorded experiment.
+def recorded_trials(experiment: Experiment, checksums: Mapping[str, str]) -> list[RecordedRun]:
+    """The trials of a recorded experiment; `checksums` are those of the data sets that are known, by their names.
 
     A row belongs to the training that its provenance describes: one with another key is not shown.
     """
     provenance = read(Provenance, experiment.provenance)
     return [
-        _recorded(row, design, experiment, provenance)
+        _recorded(row, design, experiment, provenance, checksums)
         for design, path in experiment.tables.items()
         for row in read_table(path).to_dict("records")
         if row["key"] in provenance.seconds and row.get("objective", experiment.objective) == experiment.objective
     ]
 
 
-def _recorded(row: dict[Any, Any], design: str, experiment: Experiment, provenance: Provenance) -> RecordedRun:
+def _recorded(
+    row: dict[Any, Any], design: str, experiment: Experiment, provenance: Provenance, checksums: Mapping[str, str]
+) -> RecordedRun:
     failed = row["status"] != "finished"
-    scores = {} if failed else {name: row[name] for name in SCORES if name in row}
+    scores = {} if failed else {metric_name(name): row[name] for name in SCORES if name in row}
     finite = {name: value for name, value in scores.items() if math.isfinite(value)}
     tags = {"variant": experiment.name, "design": design, "seed": str(row["seed"]), "run_key": row["key"]}
+    tags[SOURCE] = "stages/ladder.py" if design == "ladder" else "stages/search.py"
+    data = row["data"]
     tags |= origin(provenance.hardware, provenance.versions, provenance.code, provenance.preregistration)
     if failed:
         tags |= {"failure": row["failure"], "failed_epoch": f"{row['failed_epoch']:.0f}"}
@@ -87,5 +92,5 @@ def _recorded(row: dict[Any, Any], design: str, experiment: Experiment, provenan
         parameters={name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()},
         tags=tags,
         metrics=[(name, float(value), row["epoch"]) for name, value in finite.items()],
-        samples=None,
+        data=UsedData(data, checksums[data]) if data in checksums else None,
     )

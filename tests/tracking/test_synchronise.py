@@ -148,12 +148,12 @@ def test_each_run_is_shown_as_recorded(embedded):
         "preregistration": "what was decided",
     }.items()  # fmt: skip
     assert run["metrics"] == {
-        "discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],
-        "generator_loss": [(1, 1 / 3), (2, 1 / 3), (3, 1 / 3)],
-        "snapshot_fid": [(1, 30.0), (3, 10.0)],
-        "fid": [(3, 6.5)],
-        "coverage": [(3, 0.5)],
-        "digits": [(3, 10.0)],
+        "train/discriminator_loss": [(1, 0.1), (2, 0.2), (3, 0.1 * 3)],
+        "train/generator_loss": [(1, 1 / 3), (2, 1 / 3), (3, 1 / 3)],
+        "snapshot/fid": [(1, 30.0), (3, 10.0)],
+        "score/fid": [(3, 6.5)],
+        "score/coverage": [(3, 0.5)],
+        "score/digits": [(3, 10.0)],
     }
     assert run["artifacts"] == ["samples/minimax.png"]
 
@@ -163,9 +163,9 @@ def test_failed_run_is_shown_with_its_cause_and_its_finite_values(embedded):
 
     assert run["status"] == "FAILED"
     assert run["tags"].items() >= {"failure": CAUSE, "failed_epoch": "2"}.items()
-    assert run["tags"]["non_finite"] == "discriminator_loss, generator_loss"
-    assert run["metrics"].keys() == {"discriminator_loss", "generator_loss", "snapshot_fid"}
-    assert run["metrics"]["generator_loss"] == [(1, 1 / 3)]
+    assert run["tags"]["non_finite"] == "train/discriminator_loss, train/generator_loss"
+    assert run["metrics"].keys() == {"train/discriminator_loss", "train/generator_loss", "snapshot/fid"}
+    assert run["metrics"]["train/generator_loss"] == [(1, 1 / 3)]
 
 
 def test_a_score_that_only_some_epochs_have_did_not_go_wrong(tmp_path):
@@ -178,8 +178,8 @@ def test_a_score_that_only_some_epochs_have_did_not_go_wrong(tmp_path):
     )
 
     (run,) = recorded_runs("cewl", [0], tmp_path / "reports")
-    assert [(value, epoch) for name, value, epoch in run.metrics if name == "fid_classifier_1"] == [(7.5, EPOCHS)]
-    assert run.tags["non_finite"] == "fid_half"
+    assert [(value, epoch) for name, value, epoch in run.metrics if name == "check/fid_classifier_1"] == [(7.5, EPOCHS)]
+    assert run.tags["non_finite"] == "check/fid_half"
 
 
 def test_second_synchronisation_changes_nothing(embedded):
@@ -198,10 +198,11 @@ def test_an_evaluation_completes_a_trained_run(client, tmp_path):
     synchronise(study, ["cewl"], tmp_path)
     evaluated = shown(client, "evaluated")["cewl/seed-0"]
 
-    assert trained["metrics"].keys() == {"discriminator_loss", "generator_loss"}
+    assert trained["metrics"].keys() == {"train/discriminator_loss", "train/generator_loss"}
     assert trained["artifacts"] == []
     assert evaluated["metrics"] == trained["metrics"] | {
-        "snapshot_fid": [(1, 30.0), (3, 10.0)], "fid": [(3, 6.5)], "coverage": [(3, 0.5)], "digits": [(3, 10.0)],
+        "snapshot/fid": [(1, 30.0), (3, 10.0)], "score/fid": [(3, 6.5)],
+        "score/coverage": [(3, 0.5)], "score/digits": [(3, 10.0)],
     }  # fmt: skip
     assert evaluated["artifacts"] == ["samples/cewl.png"]
 
@@ -227,8 +228,8 @@ def test_an_evaluation_of_an_earlier_training_is_not_shown(tmp_path):
     evaluate(tmp_path, "cewl", [0, 1])
     (run, _) = recorded_runs("cewl", [0, 1], tmp_path / "reports")
 
-    assert {metric for metric, _, _ in run.metrics} == {"discriminator_loss", "generator_loss"}
-    assert run.samples is None
+    assert {metric for metric, _, _ in run.metrics} == {"train/discriminator_loss", "train/generator_loss"}
+    assert run.files == ()
 
 
 def test_a_run_that_failed_at_once_has_no_metrics(tmp_path):
@@ -284,7 +285,7 @@ def test_runs_without_files_and_runs_of_others_stay(client, tmp_path):
     assert shown(client, "shared").keys() == {"minimax/seed-0", "cewl/seed-0", "a trial"}
 
 
-@pytest.mark.parametrize("step", ["log_batch", "log_artifact", "set_terminated", "set_tag"])
+@pytest.mark.parametrize("step", ["log_batch", "log_inputs", "log_artifact", "set_terminated", "set_tag"])
 def test_a_run_that_was_cut_short_is_repaired(client, tmp_path, monkeypatch, step):
     study = a_study(f"cut at {step}", cewl=[0])
     train(tmp_path, "cewl", [0])
@@ -301,7 +302,7 @@ def test_a_run_that_was_cut_short_is_repaired(client, tmp_path, monkeypatch, ste
     assert synchronise(study, [], tmp_path) == Changes(logged=1, superseded=1, unchanged=0)
     run = shown(client, f"cut at {step}")["cewl/seed-0"]
     assert run["status"] == "FINISHED"
-    assert len(run["metrics"]["generator_loss"]) == EPOCHS
+    assert len(run["metrics"]["train/generator_loss"]) == EPOCHS
     assert run["artifacts"] == ["samples/cewl.png"]
     experiment = client.get_experiment_by_name(f"cut at {step}").experiment_id
     assert not client.search_runs([experiment], "attributes.status = 'RUNNING'", ViewType.ALL)
@@ -338,7 +339,7 @@ def test_a_long_history_is_shown_whole(client, tmp_path):
     synchronise(a_study("long", cewl=[0]), [], tmp_path)
 
     (run,) = client.search_runs([client.get_experiment_by_name("long").experiment_id])
-    for loss in ("discriminator_loss", "generator_loss"):
+    for loss in ("train/discriminator_loss", "train/generator_loss"):
         assert len(client.get_metric_history(run.info.run_id, loss)) == epochs
 
 

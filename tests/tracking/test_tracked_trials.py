@@ -103,7 +103,8 @@ def test_each_trial_is_shown_as_its_table_has_it(client: MlflowClient, tmp_path:
     assert (rung["status"], rung["milliseconds"], rung["artifacts"]) == ("FINISHED", 12500, [])
     assert rung["parameters"] == {"rung": "rate / 4", "objective": "minimax", "data": "digits", "epochs": "3"}
     assert rung["metrics"] == {
-        "fid": [(3, 541.5)], "kid": [(3, 0.25)], "coverage": [(3, 0.125)], "digits": [(3, 7.0)],
+        "score/fid": [(3, 541.5)], "score/kid": [(3, 0.25)],
+        "score/coverage": [(3, 0.125)], "score/digits": [(3, 7.0)],
     }  # fmt: skip
     assert rung["tags"].items() >= {
         "variant": "ladder minimax", "design": "ladder", "seed": "521", "run_key": "1e5", "code_checksum": "c0de",
@@ -139,7 +140,7 @@ def test_a_second_time_nothing_changes_and_a_changed_score_supersedes(client: Ml
     assert synchronise(study, [], tmp_path) == Changes(logged=1, superseded=1, unchanged=12)
     after = shown(client, "rescored")
     changed = "ladder minimax/printed/seed-520"
-    assert after[changed]["metrics"]["fid"] == [(3, 30.25)]
+    assert after[changed]["metrics"]["score/fid"] == [(3, 30.25)]
     assert {name for name in after if after[name] != before[name]} == {changed}
 
 
@@ -181,15 +182,15 @@ def test_an_objective_that_left_an_experiment_leaves_mlflow(client: MlflowClient
 def test_rows_of_an_earlier_training_are_not_shown(tmp_path: Path) -> None:
     climb(tmp_path)
     (minimax,) = experiments(a_study("any", ladder=["minimax"]), tmp_path / "reports")
-    assert len(recorded_trials(minimax)) == 4
+    assert len(recorded_trials(minimax, {})) == 4
     vouch(tmp_path, "ladder", ["1e0"])
-    assert [run.tags["run_key"] for run in recorded_trials(minimax)] == ["1e0"]
+    assert [run.tags["run_key"] for run in recorded_trials(minimax, {})] == ["1e0"]
 
 
 def test_a_score_that_is_not_finite_is_named(tmp_path: Path) -> None:
     climb(tmp_path, fid=float("inf"))
     (minimax,) = experiments(a_study("any", ladder=["minimax"]), tmp_path / "reports")
-    first = recorded_trials(minimax)[0]
+    first = recorded_trials(minimax, {})[0]
     assert first.status == "FINISHED"
-    assert first.tags["non_finite"] == "fid"
-    assert [name for name, _, _ in first.metrics] == ["kid", "coverage", "digits"]
+    assert first.tags["non_finite"] == "score/fid"
+    assert [name for name, _, _ in first.metrics] == ["score/kid", "score/coverage", "score/digits"]
