@@ -95,6 +95,7 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
         assert (table["status"] == "finished").all()
         assert (project / f"runs/{name}/seed-1/generator-0003.safetensors").exists()
         assert (project / f"reports/samples/{name}.png").exists()
+        assert f"\n{name}," in (project / "reports/tables/metrics.csv").read_text()
     compared = comparison(project)
     assert [contrast["verdict"] for contrast in compared["contrasts"]] == ["insufficient data"] * 3
     claims = json.loads((project / "reports/claims.json").read_text())
@@ -108,6 +109,7 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
     assert (
         json.loads((project / "reports/metrics.json").read_text()).keys() == compared["standings"][0]["variants"].keys()
     )
+    assert (project / ".dvc/plots/curves.json").exists()  # what draws the tables
     page = (project / "reports/report.html").read_text()
     assert "<svg" in page or "data:image/svg" in page
     assert "minimax" in (project / "reports/report.md").read_text()
