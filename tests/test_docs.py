@@ -12,7 +12,6 @@ from gan.commands.app import app
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 # Commands that the docs name and that are still being written.
-COMING = {"compare", "interpolate", "list", "new-variant", "reproduced", "sample"}
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -54,7 +53,7 @@ def test_commands_exist(page: Path) -> None:
     if page.name == "LOG.md":
         return  # it tells what was, commands that are gone too
     targets = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    known = set(get_command(app).commands) | COMING
+    known = set(get_command(app).commands)
     for text in code(page):
         assert set(re.findall(r"\bmake (?:-C \S+ )?(\.?[a-z][\w./-]*)", text)) <= targets, text
         assert set(re.findall(r"(?:^|[ /])gan ([a-z][\w-]*)", text, re.MULTILINE)) <= known, text

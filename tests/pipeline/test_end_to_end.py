@@ -114,6 +114,7 @@ def test_all_that_is_promised_is_there(project: Path, capsys: pytest.CaptureFixt
         json.loads((project / "reports/metrics.json").read_text())["scores"].keys()
         == compared["standings"][0]["variants"].keys()
     )
+    assert (project / ".dvc/plots/curves.json").exists()  # what draws the tables
     page = (project / "reports/report.html").read_text()
     assert "<svg" in page or "data:image/svg" in page
     assert "minimax" in (project / "reports/report.md").read_text()
