@@ -175,10 +175,15 @@ def show_reproduction(record: Reproduction) -> None:
         table.add_row(*row)
     console.print(table)
     for rows in record.tables:
-        console.print(f"{rows.table}: {rows.equal} of {rows.rows} rows are the same to the last bit", markup=False)
-    verdicts = Table("", "published", "here", title="Declared verdicts")
+        kept = "" if rows.run_again else ", because they were not run again"
+        console.print(
+            f"{rows.table}: {rows.equal} of {rows.rows} rows are the same to the last bit{kept}", markup=False
+        )
+    verdicts = Table("", "published", "here", "run again", title="Declared verdicts")
     for verdict in record.verdicts:
-        verdicts.add_row(verdict.id, verdict.published or MISSING, verdict.here or MISSING)
+        verdicts.add_row(
+            verdict.id, verdict.published or MISSING, verdict.here or MISSING, "yes" if verdict.run_again else "no"
+        )
     console.print(verdicts)
 
 

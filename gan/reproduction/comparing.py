@@ -5,6 +5,7 @@ differently, and the question is whether their scores agree within the margin of
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from gan.errors import StudyError
 from gan.records.comparison import Comparison
 from gan.records.reading import read
 from gan.records.robustness import SearchRecord
-from gan.records.training import Training
+from gan.records.training import Provenance, Training
 from gan.reproduction.bits import Bits, compare_tables
 from gan.reproduction.record import (
     FAULTS,
@@ -50,7 +51,8 @@ def compare_studies(published: Path, here: Path, name: str) -> Reproduction:
     rules = read(Comparison, published / "comparison.json")
     variants = sorted(path.stem for path in (published / "training").glob("*.json"))
     compared = [_variant(each, published, here, rules) for each in variants]
-    verdicts = _verdicts(published, here)
+    tables = list(_tables(published, here))
+    verdicts = _verdicts(published, here, compared, tables)
     return Reproduction(
         published=name,
         published_on=_machine(published, variants),
@@ -58,7 +60,7 @@ def compare_studies(published: Path, here: Path, name: str) -> Reproduction:
         same_rules=_preregistration(here) == rules.preregistration,
         margin=rules.margin,
         variants=compared,
-        tables=list(_tables(published, here)),
+        tables=tables,
         verdicts=verdicts,
         reproduced=not any(each.outcome in (*FAULTS, "not run again") for each in compared)
         and all(each.same for each in verdicts),
@@ -174,25 +176,61 @@ def _tables(published: Path, here: Path) -> Iterable[ReproducedTable]:
         for path in sorted(published.glob(pattern)):
             name = path.relative_to(published)
             bits = compare_tables(path, here / name, index)
-            yield ReproducedTable(name.as_posix(), bits.rows, bits.equal)
+            yield ReproducedTable(name.as_posix(), bits.rows, bits.equal, _trained_again(name, published, here))
 
 
-def _verdicts(published: Path, here: Path) -> list[ReproducedVerdict]:
+def _trained_again(table: Path, published: Path, here: Path) -> bool:
+    """Whether the trials of a table took other times than the published ones, to the nanosecond."""
+    record = "trials/ladder.json" if table.stem == "ladder" else f"trials/search-{table.stem}.json"
+    if not ((published / record).exists() and (here / record).exists()):
+        return False
+    was, now = (read(Provenance, folder / record).seconds for folder in (published, here))
+    return not set(was.values()) & set(now.values())
+
+
+def _verdicts(
+    published: Path, here: Path, variants: Iterable[ReproducedVariant], tables: Iterable[ReproducedTable]
+) -> list[ReproducedVerdict]:
     """H and A of comparison.json, then S1 to S3 of the search's declared pair."""
     old, new = _declared(published), _declared(here)
-    return [ReproducedVerdict(name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])]
+    kept = {each.variant for each in variants if each.outcome == "not run again"}
+    kept |= {_searched(Path(each.table).stem) for each in tables if not each.run_again and each.table != "ladder.csv"}
+    return [
+        ReproducedVerdict(
+            name,
+            old[name].verdict if name in old else None,
+            new[name].verdict if name in new else None,
+            not kept.intersection((old.get(name) or new[name]).rests_on),
+        )
+        for name in dict.fromkeys([*old, *new])
+    ]
 
 
-def _declared(folder: Path) -> dict[str, str]:
-    verdicts: dict[str, str] = {}
+def _searched(objective: str) -> str:
+    """What a verdict on the search rests on; a variant may have the objective's name."""
+    return f"search {objective}"
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A verdict and the two variants, or the two searched objectives, that it rests on."""
+
+    verdict: str
+    rests_on: tuple[str, str]
+
+
+def _declared(folder: Path) -> dict[str, _Declared]:
+    verdicts: dict[str, _Declared] = {}
     if (folder / "comparison.json").exists():
         contrasts = read(Comparison, folder / "comparison.json").contrasts
-        verdicts |= {each.id: each.verdict for each in contrasts if each.family != "exploratory"}
+        declared = [each for each in contrasts if each.family != "exploratory"]
+        verdicts |= {each.id: _Declared(each.verdict, (each.variant, each.against)) for each in declared}
     if (folder / "search.json").exists():
         for pair in read(SearchRecord, folder / "search.json").pairs:
             if pair.declared:
                 questions = (pair.wins.verdict, pair.learning.verdict, pair.tuned.verdict)
-                verdicts |= {f"S{number}": each for number, each in enumerate(questions, 1)}
+                both = (_searched(pair.variant), _searched(pair.against))
+                verdicts |= {f"S{number}": _Declared(each, both) for number, each in enumerate(questions, 1)}
     return verdicts
 
 

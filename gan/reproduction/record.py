@@ -46,20 +46,28 @@ class ReproducedVariant:
 
 @dataclass(frozen=True)
 class ReproducedTable:
-    """A table of a designed experiment: how many of its published rows are bitwise the same here."""
+    """A table of a designed experiment: how many of its published rows are bitwise the same here.
+
+    `run_again` tells whether its trials were trained again; if not, the rows are the published ones.
+    """
 
     table: str
     rows: int
     equal: int
+    run_again: bool
 
 
 @dataclass(frozen=True)
 class ReproducedVerdict:
-    """A declared verdict; None where one of the two has none of that id."""
+    """A declared verdict; None where one of the two has none of that id.
+
+    `run_again` tells whether all that it rests on was; else it is the same as the published one because its runs are.
+    """
 
     id: str
     published: str | None
     here: str | None
+    run_again: bool
 
     @property
     def same(self) -> bool:
@@ -118,6 +126,8 @@ def sentence(record: Reproduction) -> str:
     else:
         kinds = {0: "there is no verdict to compare", 1: "the verdict is the same"}
         verdicts = kinds.get(same, f"all {same} verdicts are the same")
+    if kept := [each.id for each in record.verdicts if not each.run_again]:
+        verdicts += f" ({joined(kept)} without new runs)"
     partly = not changed and not record.having(*FAULTS)
     word = "Reproduced" if record.reproduced else "Reproduced in part" if partly else "Not reproduced"
     rules = "" if record.same_rules else " The two were run under different rules."

@@ -202,7 +202,7 @@ def test_the_exit_status_says_whether_it_was_reproduced(
     outcome = "not run again" if not again else "bitwise equal" if equal else "different"
     machine = Machine("A processor, 2 cores", "float32", "2.15")
     variant = ReproducedVariant("a", outcome, 3, 1.0, 1.0, 1.0, None, 0, 0, "why")
-    verdicts = [ReproducedVerdict("H1", "supported", "supported")]
+    verdicts = [ReproducedVerdict("H1", "supported", "supported", again)]
     record = Reproduction("HEAD (abc)", machine, machine, True, 1.1, [variant], [], verdicts, status == 0)
     monkeypatch.setattr("gan.commands.reproduced.reproduced", lambda *_: record)
     told = answer("reproduced")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reporting.planted import FIRST, RECORDS, SECOND
 
 from gan.commands.reproduced import reproduced
 from gan.errors import StudyError
@@ -59,6 +60,10 @@ def write_study(reports: Path, verdict: str = "supported", seconds: float = 10.0
         write(reports / f"history/{variant}.csv", history.to_csv(index=False))
     ladder = {"rung": "printed", "objective": ["first", "second"], "seed": 1, "fid": [1.5, 2.5], "key": ["a", "b"]}
     write(reports / "ladder.csv", pd.DataFrame(ladder).to_csv(index=False))
+    write_json(reports / "trials/ladder.json", {
+        "code": "code", "hardware": {"device": "cpu", "name": machine, "cores": 2, "arithmetic": "float32"},
+        "versions": {"torch": "2.15"}, "preregistration": "rules", "seconds": {"a": seconds, "b": seconds + 0.5},
+    })  # fmt: skip
     write_json(
         reports / "comparison.json",
         Comparison("fid", 0.05, 1.1, Learnt(0.002, 2, 20), "rules", [], [contrast(verdict)], []),
@@ -117,6 +122,8 @@ def test_the_same_bits_are_reproduced(published: Path, here: Path) -> None:
     assert outcomes(record) == dict.fromkeys(VARIANTS, "bitwise equal")
     assert (first.n, first.ratio) == (8, 1)
     assert [(each.table, each.equal, each.rows) for each in record.tables] == [("ladder.csv", 2, 2)]
+    assert record.tables[0].run_again
+    assert record.verdicts[0].run_again
     assert sentence(record) == (
         "Reproduced on A processor, 2 cores: of 2 variants 2 to the last bit; the verdict is the same."
     )
@@ -138,9 +145,32 @@ def test_a_study_that_was_run_again_in_part_is_told_so(published: Path, here: Pa
     record, _ = compared(published, here)
     assert outcomes(record) == {"first": "bitwise equal", "second": "not run again"}
     assert not record.reproduced
+    assert sentence(record).endswith("the verdict is the same (H1 without new runs).")
     assert sentence(record).startswith(
         "Reproduced in part on A processor, 2 cores: of 2 variants 1 to the last bit and"
     )
+
+
+def test_verdicts_on_a_search_that_was_not_run_again_are_told_so(published: Path, here: Path) -> None:
+    """A fresh clone has the search's tables, so `make study` leaves them alone. Variants have the objectives' names."""
+    trials = json.loads((here / "trials/ladder.json").read_text())
+    for folder, seconds in ((published, 1.0), (here, 2.0)):
+        write_json(folder / "search.json", RECORDS["search"]())
+        named = replace(contrast("supported"), variant=FIRST, against=SECOND)
+        write_json(folder / "comparison.json", replace(read(Comparison, folder / "comparison.json"), contrasts=[named]))
+        for objective in (FIRST, SECOND):
+            write(folder / f"search/{objective}.csv", "configuration,seed,fid,key\n0,600,1.5,a\n")
+            taken = {"a": seconds if objective == FIRST else 3.0}
+            write_json(folder / f"trials/search-{objective}.json", {**trials, "seconds": taken})
+    record, _ = compared(published, here)
+    assert {each.table: each.run_again for each in record.tables} == {
+        "ladder.csv": True,
+        f"search/{FIRST}.csv": True,
+        f"search/{SECOND}.csv": False,
+    }
+    assert {each.id: each.run_again for each in record.verdicts} == {"H1": True, "S1": False, "S2": False, "S3": False}
+    assert sentence(record).endswith("all 4 verdicts are the same (S1, S2 and S3 without new runs).")
+    assert record.reproduced
 
 
 def test_one_changed_fid_is_found(published: Path, here: Path) -> None:
