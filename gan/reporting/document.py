@@ -5,60 +5,100 @@ the words are added here. Identical files give identical reports.
 """
 
 import base64
+import hashlib
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from gan import files, formatting
-from gan.reporting import curve, sentences, tables
-from gan.reporting.drawing import palette
-from gan.reporting.figures import draw
-from gan.reporting.headline import headline, spoken
-from gan.reporting.results import Results, existing, last_summaries, measured, suffix
+from gan.reporting import audit_tables, curve, sentences, tables, terms
+from gan.reporting.figures.draw import Drawn, colours_of, draw
+from gan.reporting.figures.inlining import STYLE, inline
+from gan.reporting.headline import answer, headline, spoken
+from gan.reporting.pictures import Pictures, read_pictures
+from gan.reporting.results import Results, last_summaries, measured, suffix
 from gan.study.schema import Study
 
-MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits", "cost")
 REHEARSED = "A rehearsal decides no contrast, so there is no verdict that other choices could agree with."
-OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits")
+SHOWN_FIRST = 4  # variants whose images stand beside the answer, at most
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(study: Study, root: Path) -> Path:
     """Write `reports/report.html`, `report.md` and `figures/` below `root`; return the path of the first.
+
+    Of a rehearsal both say so in large letters, and give no verdict.
 
     Raises:
         StudyError: an input is missing, or the comparison was made for other variants than the study's.
     """
     reports = root / "reports"
     results = Results.read(study, root)
-    colours = palette(list(study.variants))
-    drawn = draw(results, colours, reports / "figures")
-    content = context(results) | {"colours": colours, "drawn": drawn, "pictured": pictured(study.data_sets, drawn)}
+    drawn = draw(results, reports / "figures")
+    pictures = read_pictures(study, results.drawn(list(results.training)), reports)
+    content = context(results) | illustrations(results, drawn, pictures)
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    content |= {"script": script, "script_hash": f"sha256-{digest}", "figure_style": STYLE}
 
-    html = _environment(autoescape=True, embed=lambda path: embed(reports / path))
-    markdown = _environment(finalize=escape_markdown)
-    for name, environment in (("report.html", html), ("report.md", markdown)):
-        files.write(reports / name, environment.get_template(f"{name}.j2").render(content))
+    environment = _environment(autoescape=True, inline=lambda *told: Markup(inline(*told)))
+    page = environment.get_template("report.html.j2").render(content)
+    words: Any = environment.get_template("words.j2").make_module(content)
+    glossary = [(str(term), str(meaning)) for term, meaning in words.glossary]
+    files.write(reports / "report.html", terms.explain(page, glossary))
+    markdown = _environment(finalize=escape_markdown).get_template("report.md.j2").render(content)
+    files.write(reports / "report.md", markdown)
     return reports / "report.html"
 
 
-def pictured(data_sets: Sequence[str], drawn: Collection[str]) -> list[tuple[str, str]]:
-    """The figures of training that were drawn, each for one data set after the other."""
-    return [(name, data) for name in OF_TRAINING for data in data_sets if f"{name}{suffix(data, data_sets)}" in drawn]
+def illustrations(results: Results, drawn: dict[str, Drawn], pictures: Pictures) -> dict[str, Any]:
+    """What the templates show of figures and of generated images."""
+    study = results.study
+    declared = [name for name in study.compare.declared if name in pictures.samples]
+    first = sorted(declared or list(pictures.samples), key=list(study.variants).index)[:SHOWN_FIRST]
+    return {
+        "colours": colours_of(results),
+        "drawn": drawn,
+        "of_training": [(name, data) for name in OF_TRAINING for data in study.data_sets],
+        "pictures": pictures,
+        "pictured": [*pictures.samples.values(), *pictures.interpolations.values()],
+        "compared_first": first,
+        "several_pictured": len({study.variants[name].data for name in pictures.samples}) > 1,
+        "common": pictures.common(first),
+    }
 
 
 def context(results: Results) -> dict[str, Any]:
-    """All that the templates show, except for the figures."""
+    """All that the templates show, except for figures and images."""
     study, comparison, training = results.study, results.comparison, results.training
     order = comparison.literature
     baseline = formatting.flatten(study.baseline.model_dump(mode="json"))
     environments, environment_numbers = tables.training_environments(training)
     metrics = results.metrics
+    yours = tables.yours(results)
+    parts = {
+        "answer": "The answer",
+        "yours": "Your variants" if yours else "",
+        "samples": "The images",
+        "practice": "In practice",
+        "sure": "How sure?",
+        "why": "Why?",
+        "claims": "The claims",
+        "appendix": "Appendix",
+        "reading": "Terms",
+    }
     rankings = [(standing, tables.ranking(standing, results)) for standing in comparison.standings]
     return {
         "study": study,
+        "parts": [(id, text) for id, text in parts.items() if text],
+        "yours": yours,
+        "answer": "" if study.rehearsal else answer(results.findings),
+        "practice": sentences.practice(results.findings),
         "several": len(study.data_sets) > 1,
         "suffixes": {data: suffix(data, study.data_sets) for data in study.data_sets},
         "comparison": comparison,
@@ -79,7 +119,7 @@ def context(results: Results) -> dict[str, Any]:
         "search": results.search,
         "searched": tables.searched(results.search),
         "settings": tables.settings(results.search),
-        "memory_note": " ".join(sentences.adams_memory(results.memory)),
+        "memory_note": sentences.adams_memory(results.memory),
         "toys": results.toys,
         "rotation": tables.rotation(results.toys),
         "ring": tables.ring(results.toys),
@@ -94,7 +134,7 @@ def context(results: Results) -> dict[str, Any]:
         "measured": measured,
         "identities": results.identities,
         "audit": results.audit,
-        "audited": tables.audit_tables(results),
+        "audited": audit_tables.audit_tables(results),
         "simulation": results.simulation,
         "simulated": tables.simulation_tables(study, results.simulation),
         "sensitivity": tables.sensitivity(results),
@@ -144,12 +184,6 @@ def escape_markdown(value: object) -> str:
     return re.sub(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
-def embed(path: Path) -> str:
-    """An image file as a data URI."""
-    content = base64.b64encode(existing(path).read_bytes()).decode()
-    return f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
-
-
 def _environment(
     autoescape: bool = False, finalize: Callable[[object], object] | None = None, **names: Any
 ) -> jinja2.Environment:
@@ -164,5 +198,6 @@ def _environment(
     )
     shown = ("fixed", "interval", "percent", "share", "span", "p_value", "duration", "joined", "misfit", "score")
     environment.filters |= {name: getattr(formatting, name) for name in shown}
+    environment.filters["anchor"] = terms.anchor
     environment.globals |= {"zip": zip, **names}
     return environment

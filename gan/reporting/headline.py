@@ -47,6 +47,12 @@ OVER_SETTINGS = {
     "undecided": "neither is shown to be the better one: {leader} is in {share} of {those}",
     NOT_DECIDED: "{leader} alone learns, or has the lower FID, in {share} of {those}, which decides nothing",
 }
+PLAIN = {
+    "better": "{first} is better",
+    "worse": "{second} is better",
+    "equivalent": "the two are equally good",
+    "undecided": "the data do not tell the two apart",
+}
 TUNED = {
     "better": "{first} is better{by}",
     "worse": "{second} is better{by}",
@@ -69,6 +75,51 @@ def headline(findings: Findings) -> str:
         settings = f"{_over_settings(pair, findings.search)}; with each at its best setting, {tuned}"
         sentences.append(f"Over {pair.learning.n} settings of the two optimizers {settings}.")
     return " ".join(sentences) or "No two objectives were compared."
+
+
+def answer(findings: Findings) -> str:
+    """The answer in one plain sentence, without a number that needs explaining."""
+    contrast, pair, parts = findings.contrast, findings.pair, []
+    if contrast:
+        parts.append(f"on the tutorial's recipe {_plainly(contrast, findings)}")
+        parts += filter(None, [_turned_plainly(contrast, findings)])
+    if pair:
+        words = {"first": spoken(pair.variant), "second": spoken(pair.against)}
+        parts.append(f"with the optimizer tuned for each {PLAIN[pair.tuned.verdict].format(**words)}")
+    if not parts:
+        return "No two objectives were compared."
+    sentence = ", and ".join(filter(None, ["; ".join(parts[:-1]), parts[-1]]))
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _plainly(contrast: Contrast, findings: Findings) -> str:
+    first, second = spoken(findings.scope.variant), spoken(findings.scope.against)
+    found = outcome(contrast)
+    if found not in ("better", "worse"):
+        words = {"equivalent": f"{first} and {second} are equally good"}
+        return words.get(found, f"the data do not decide between {first} and {second}")
+    both = summaries(contrast, findings.comparison)
+    winner, loser, best, other = (first, second, *both) if found == "better" else (second, first, *both[::-1])
+    if best.learnt == best.n and other.learnt < other.n:
+        return f"{winner} learns and {loser} {'seldom does' if other.learnt else _never(other)}"
+    return f"{winner} is better than {loser}"
+
+
+def _turned_plainly(contrast: Contrast, findings: Findings) -> str:
+    """How many single changes of the recipe end the lead, or let the objective that is behind learn as well."""
+    rungs, printed = recipe_rungs(findings.ladder), findings.ladder.rungs[:1]
+    first, second = findings.scope.variant, findings.scope.against
+    loser = {"better": second, "worse": first}.get(outcome(contrast))
+    if not rungs or loser is None or loser not in findings.ladder.objectives:
+        return ""
+    lead = printed[0].contrast.better if printed[0].contrast else None
+    if lead not in (None, loser):
+        count = sum(rung.turned in ("no difference", "reversed") for rung in rungs)
+        return f"{count} of {counted(len(rungs), 'single change')} of it {'ends' if count == 1 else 'end'} that lead"
+    steps = [next(step for step in rung.steps if step.objective == loser) for rung in rungs]
+    count = sum(step.learnt == step.n for step in steps)
+    lets = "lets" if count == 1 else "let"
+    return f"{count} of {counted(len(rungs), 'single change')} of it {lets} {spoken(loser)} learn as well" * bool(count)
 
 
 def spoken(objective: str) -> str:

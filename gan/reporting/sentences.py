@@ -7,8 +7,8 @@ from gan.formatting import change, changes, counted, fixed, interval, joined, pe
 from gan.records.claims import ClaimEntry, Tally, tally
 from gan.records.comparison import Comparison, Contrast, Literature, Standing, Summary
 from gan.records.memory import Memory, Slope
-from gan.records.robustness import Scope, SearchRecord
-from gan.reporting.headline import spoken
+from gan.records.robustness import Scope, SearchRecord, Setting
+from gan.reporting.headline import outcome, spoken, summaries
 from gan.reporting.results import NOT_DECIDED, Findings, measured
 
 NAMED_AT_MOST = 3  # variants that a sentence lists by name
@@ -28,6 +28,50 @@ def details(findings: Findings, claims: Mapping[str, ClaimEntry], late: Mapping[
     """
     sentences = [_hypotheses(findings.comparison, late), _grounds(findings.scope), _claims(claims)]
     return [sentence for sentence in sentences if sentence]
+
+
+def practice(findings: Findings) -> list[str]:
+    """What to do about it: where to start from, what that is worth, and what to take with the printed recipe."""
+    search, contrast, advice = findings.search, findings.contrast, []
+    alike: dict[str, list[str]] = {}
+    for name, each in search.objectives.items():
+        alike.setdefault(_settings(each.tuned.settings), []).append(name)
+    total = max((each.configurations for each in search.objectives.values()), default=0)
+    for settings, names in alike.items():
+        those = joined([spoken(name) for name in names])
+        tuned = [search.objectives[name].tuned for name in names]
+        scores = joined([score(each.mean) for each in tuned])
+        epochs = counted(tuned[0].epochs, "epoch")
+        advice.append(
+            f"With {those}, start from {settings}: of {counted(total, 'setting')} the best one. "
+            f"Its {search.metric.upper()} is {scores} after {epochs}, on fresh seeds{_printed(findings)}."
+        )
+    shares = [f"{each.learnt} with {spoken(name)}" for name, each in search.objectives.items()]
+    advice.append(f"Tune the optimizer before the objective: of {counted(total, 'setting')} {joined(shares)} learn.")
+    if contrast and outcome(contrast) in ("better", "worse"):
+        winner = findings.scope.variant if outcome(contrast) == "better" else findings.scope.against
+        advice.append(f"If you keep the tutorial's recipe as it is printed, take {spoken(winner)}.")
+    return advice
+
+
+def _settings(settings: Mapping[str, Setting]) -> str:
+    rate, ratio = settings["generator_lr"], settings["rate_ratio"]
+    label = f", real images labelled {settings['real_label']:g}" if settings["real_label"] != 1 else ""
+    return (
+        f"a learning rate of {rate:.2g} for the generator and {rate * ratio:.2g} for the discriminator, "
+        f"beta1 {settings['beta1']:g}, beta2 {settings['beta2']:g}{label}"
+    )
+
+
+def _printed(findings: Findings) -> str:
+    """The best score of the printed recipe, to set beside that of a tuned one; nothing on other images."""
+    contrast = findings.contrast
+    if contrast is None or findings.recipes[contrast.variant]["data"] != findings.search.data:
+        return ""
+    both = summaries(contrast, findings.comparison)
+    means = [each.mean for each in both if each.mean is not None]
+    after = counted(contrast.epoch, "epoch")
+    return f", where the printed recipe has {score(min(means))} after {after}" if means else ""
 
 
 def leading(comparison: Comparison) -> list[str]:

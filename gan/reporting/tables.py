@@ -29,6 +29,12 @@ FAMILIES = {
     "control": "Controls: one algorithm in several forms",
     "exploratory": "Exploratory: nobody declared these beforehand",
 }
+# What the published study compares. A variant with another name is its user's: the page tells it near the top. Whoever
+# publishes another study lists its variants here.
+PUBLISHED = frozenset({
+    "minimax", "non_saturating", "cewl", "non_saturating_logits", "minimax_logits", "minimax_rescaled", "pixel_mse",
+    "pixel_mae", "feature_matching", "vae", "vae_gan", "lsgan", "wgan", "wgan_gp", "hinge",
+})  # fmt: skip
 STATES = ("learnt", "not_yet", "never_learnt", "mode_collapse", "diverged")
 
 
@@ -86,42 +92,6 @@ def contrasts_by_family(comparison: Comparison) -> list[dict[str, Any]]:
     """The families that have contrasts, each with its title."""
     grouped = {name: [each for each in comparison.contrasts if each.family == name] for name in FAMILIES}
     return [{"name": name, "title": FAMILIES[name], "contrasts": each} for name, each in grouped.items() if each]
-
-
-def audit_tables(results: Results) -> dict[str, Any]:
-    """What tables and lists show of the audit, without the omitted variants.
-
-    `departures` are sentences by losses. `twins` are groups of variants whose losses have the same name, too. `related`
-    has the pairs of other losses that are not simply different, each once. `matrix` has each variant's name and its
-    sign beside every variant above it, `legend` each sign and its meaning.
-    """
-    audit, plain_losses = results.audit, results.plain_losses
-    names = results.drawn(list(audit["variants"]))
-    departures: dict[str, list[str]] = {}
-    for entry in audit["numerics"]:
-        if departing := [name for name in entry["losses"] if name in plain_losses]:
-            departures.setdefault(formatting.joined(departing), []).append(entry["text"])
-    losses = {name: variant["losses"] for name, variant in audit["variants"].items()}
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(losses[name], []).append(name)
-    kinds = {frozenset((pair["first"], pair["second"])): pair["kind"] for pair in audit["pairs"]}
-    signs = {name: kind["sign"] for name, kind in audit["kinds"].items()}
-    firsts = {group[0] for group in alike.values()}
-    return {
-        "departures": departures,
-        "twins": [group for group in alike.values() if len(group) > 1],
-        "related": [
-            {**pair, "losses": (losses[pair["first"]], losses[pair["second"]])}
-            for pair in audit["pairs"]
-            if {pair["first"], pair["second"]} <= firsts
-        ],
-        "matrix": [
-            (name, [signs[kinds.get(frozenset((name, other)), "different")] for other in names[:place]])
-            for place, name in enumerate(names)
-        ],
-        "legend": [(kind["sign"], kind["words"].split(" from")[0]) for kind in audit["kinds"].values()],
-    }
 
 
 def simulation_tables(study: Study, simulation: Simulation) -> dict[str, Any]:
@@ -393,3 +363,34 @@ def studies(past: History, margin: float) -> tuple[list[tuple[str, str]], list[d
         found = [of(study.contrasts, pair) for pair in pairs]
         rows.append({"study": study, "contrasts": [(each, verdict(each)) for each in found]})
     return pairs, rows
+
+
+@dataclass(frozen=True)
+class Own:
+    """A variant that the published study does not have, and what is to be said of it."""
+
+    name: str
+    sentences: list[str]
+
+
+def yours(results: Results) -> list[Own]:
+    """The variants that neither the published study has nor a hypothesis or control names, in their order."""
+    known = PUBLISHED | set(results.study.compare.named) | {results.study.compare.reference}
+    return [Own(name, _told(name, results)) for name in results.study.variants if name not in known]
+
+
+def _told(name: str, results: Results) -> list[str]:
+    comparison, told = results.comparison, []
+    for standing in comparison.standings:
+        if name in standing.ranking:
+            summary = standing.variants[name]
+            ends = (
+                "" if summary.low is None else f" ({formatting.score(summary.low)} – {formatting.score(summary.high)})"
+            )
+            place = f"place {standing.place(name)} of {len(standing.ranking)}"
+            told.append(
+                f"After {standing.epochs} epochs on {standing.data}: {place}, {comparison.metric.upper()} "
+                f"{formatting.score(summary.mean)} ({ends}); runs: {in_states(summary)}."
+            )
+    told += [each.reason for each in comparison.contrasts if name in (each.variant, each.against)]
+    return told or ["Its seeds share random streams, so it is compared with no other."]

@@ -232,6 +232,6 @@ def test_a_new_variants_answer_comes_first(
     told: list[str] = []
     monkeypatch.setattr("gan.commands.study.join_variant", lambda study, name: told.append(f"run {name}"))
     monkeypatch.setattr("gan.reporting.terminal.show_variant", lambda *it: told.append(f"answer {it[1]} {it[2]}"))
-    monkeypatch.setattr("gan.reporting.terminal.show", lambda reports: told.append("verdict"))
+    monkeypatch.setattr("gan.reporting.terminal.show", lambda reports, rehearsal: told.append("verdict"))
     assert answer("variant", "cewl").exit_code == 0
     assert told == ["run cewl", f"answer cewl {raw_params['compare']['reference']}", "verdict"]

@@ -20,8 +20,8 @@ from gan.compute.tables import read_tables
 from gan.files import read_json
 from gan.records.comparison import Comparison
 from gan.records.reading import read
-from gan.reporting import figures
-from gan.reporting.drawing import palette
+from gan.reporting.figures import scores, training
+from gan.reporting.figures.colours import palette
 from gan.reporting.results import Results
 from gan.stats.comparison import compare
 from gan.study.loading import load_study, read_yaml
@@ -143,10 +143,10 @@ def test_figures_take_names_for_text() -> None:
     runs = pd.DataFrame([{"variant": name, "seed": seed, **run} for name in names for seed in range(3)])
     numbers = {"mean": 5.0, "low": 4.0, "high": 6.0, "never_learnt": 0, "mode_collapse": 0, "diverged": 0}
     summary, colours = pd.DataFrame([{"variant": name, **numbers} for name in names]), palette(names)
-    (axes,) = figures.seeds(runs, summary, 0.3, colours).axes
+    (axes,) = scores.seeds(runs, summary, 0.3, colours).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     assert axes.get_yticks().tolist() == [0, 1, 2, 3]
-    panels = figures.digits(runs, [0.1] * 10, colours).axes
+    panels = training.digits(runs, [0.1] * 10, colours).axes
     assert [panel.get_title(loc="left") for panel in panels][: len(names)] == names
 
 

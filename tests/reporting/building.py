@@ -2,7 +2,7 @@
 
 import json
 import re
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from html import unescape
@@ -37,6 +37,8 @@ from gan.records.mechanism import (
 )
 from gan.records.simulation import Simulation
 from gan.reporting import document
+from gan.reporting.figures import draw, drawing
+from gan.reporting.figures.draw import Drawn, plans
 from gan.reporting.results import Results
 from gan.stats import comparison, simulation
 from gan.study.schema import Study
@@ -181,7 +183,7 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
             "versions": {"python": "3.11.9", "torch": "2.15.0"}, "seconds": 241.7, "runs": records,
         })  # fmt: skip
         (root / "reports/samples").mkdir(exist_ok=True)
-        pixels = random.integers(0, 255, (4 * 28, 16 * 28)).astype(np.uint8)
+        pixels = random.integers(0, 255, (4 * 30 + 2, 16 * 30 + 2)).astype(np.uint8)
         Image.fromarray(pixels).save(root / f"reports/samples/{name}.png")
     put(root / "reports/comparison.json", compared(study, pd.concat(tables)))
     for name, record in RECORDS.items():
@@ -222,6 +224,22 @@ def write_inputs(root: Path, study: Study, failures=(), levels=LEVELS, collapsed
             "data": {"name": data, "files": {"t10k-images-idx3-ubyte.gz": "9f" * 16}, "train": 60000, "test": 10000},
             "sha256": {"classifier-0.safetensors": "ef" * 32, "classifier-1.safetensors": "fe" * 32},
         })  # fmt: skip
+
+
+def write_strips(root: Path, study: Study, columns: int = 3, interpolated=()) -> None:
+    """Strips of all variants and interpolations of some; each image of a strip is as bright as its epoch."""
+    for name, variant in study.variants.items():
+        epochs = list(variant.checkpoints)
+        rows = [np.full((28, 28 * columns), 20 * epoch, np.uint8) for epoch in epochs]
+        path = root / f"reports/strips/{name}.png"
+        put(path.with_suffix(".json"), {
+            "variant": name, "seed": 0, "data": variant.data, "side": 28, "columns": columns, "epochs": epochs,
+        })  # fmt: skip
+        Image.fromarray(np.vstack(rows)).save(path)
+    for name in interpolated:
+        path = root / f"reports/interpolations/{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((4 * 28, 12 * 28), np.uint8)).save(path)
 
 
 def losses(random: np.random.Generator) -> dict[str, float]:
@@ -289,7 +307,7 @@ def change(path: Path, **values) -> dict:
 
 
 class Page(HTMLParser):
-    """What an HTML document loads or links to, its tags and its text."""
+    """What an HTML document loads or links to, its tags and its text; a marked term parts no words."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -300,16 +318,21 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        self.pieces.append("" if tag in ("a", "abbr") else " ")
         self.targets += [
             value for name, value in attrs if name in ("src", "href", "srcset", "data", "poster", "action")
         ]
 
+    def handle_endtag(self, tag):
+        self.pieces.append("" if tag in ("a", "abbr") else " ")
+
     def handle_data(self, data):
-        self.pieces.append(data)
+        if self.tags[-1:] not in (["script"], ["style"]):
+            self.pieces.append(data)
 
     @property
     def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.pieces))
+        return re.sub(r"\s+", " ", "".join(self.pieces))
 
 
 def plain(text: str) -> str:
@@ -317,22 +340,26 @@ def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def render(root: Path, study: Study, drawn: bool = False) -> tuple[str, str]:
-    """Write both documents, with empty figures unless they are to be drawn; the HTML and the Markdown."""
-    with nullcontext() if drawn else mock.patch.object(document, "draw", draw_nothing):
+def render(
+    root: Path,
+    study: Study,
+    drawn: bool = False,
+    pages: Sequence[drawing.Page] = (drawing.WIDE,),
+) -> tuple[str, str]:
+    """Write both documents; the HTML and the Markdown.
+
+    The figures are empty unless they are to be drawn, and drawn for a wide page alone unless `pages` has both.
+    """
+    with mock.patch.object(draw, "PAGES", pages) if drawn else mock.patch.object(document, "draw", draw_nothing):
         path = document.write(study, root)
     assert path == root / "reports/report.html"
     return path.read_text(), path.with_suffix(".md").read_text()
 
 
-def draw_nothing(results: Results, colours: dict[str, str], folder: Path) -> list[str]:
-    names = "fresh ratios learning probabilities gradients saturation losses logits digits audit-generator"
-    drawn = [*names.split(), "audit-discriminator"]
-    drawn += ["map", "best-of-k", "ladder", "cost", "updates", "recovery", "cosines", "specifications"]
-    drawn += [f"seeds-{standing.epochs}" for standing in results.comparison.standings]
-    for name in drawn:
-        put(folder / f"{name}.svg", {})
-    return drawn
+def draw_nothing(results: Results, folder: Path) -> dict[str, Drawn]:
+    """Every figure that there would be, empty."""
+    empty = '<svg viewBox="0 0 72 72"></svg>'
+    return {plan.name: plan.drawn(empty, empty) for plan in plans(results)}
 
 
 def page_text(html: str) -> str:
@@ -343,6 +370,7 @@ def page_text(html: str) -> str:
 def table_rows(html: str, label: str) -> list[list[str]]:
     """The cells of each row, heads included, of the tables of the page that this heading labels."""
     tables = re.findall(rf'aria-labelledby="{re.escape(label)}">(.*?)</table>', html, flags=re.DOTALL)
+    tables = [re.sub(r"</?(a|abbr)\b[^>]*>", "", table) for table in tables]
     rows = [row for table in tables for row in re.findall(r"<tr[ >].*?</tr>", table, flags=re.DOTALL)]
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL) for row in rows]
     return [[plain(" ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split())) for cell in row] for row in cells]

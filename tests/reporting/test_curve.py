@@ -8,7 +8,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from gan.records.specifications import Agreement, Outcome, Specification, SpecificationCurve, Summary
-from gan.reporting import curve, drawing
+from gan.reporting import curve
+from gan.reporting.figures import drawing
+from gan.reporting.figures import specifications as drawn_curve
 
 FAILURES = ("worst", "left out")
 
@@ -37,7 +39,7 @@ def specification(
 
 def summary(own: list[Specification], published: Outcome = "better", left_out: int = 0) -> Summary:
     choices: dict[str, dict[str, Agreement]] = {}
-    for choice in curve.LABELS:
+    for choice in drawn_curve.LABELS:
         for option in dict.fromkeys(getattr(each, choice) for each in own):
             among = [each.agrees for each in own if getattr(each, choice) == option]
             if option is not None:
@@ -125,12 +127,12 @@ def test_a_sentence_counts_what_says_the_contrary_and_what_could_not_be_computed
 
 def test_estimates_rise_and_every_mark_stands_below_its_own() -> None:
     own = superiority(("digits", "worst", 8), ("digits", "left out", 8))
-    above, below = curve.specifications(whole(own), ["H1"]).axes[:2]
-    points = np.asarray(above.collections[1].get_offsets())
+    above, below = drawn_curve.specifications(whole(own), ["H1"]).axes[:2]
+    points = np.asarray([line.get_xydata()[0] for line in above.lines[1:]])  # the first is at 0.5
     ordered = sorted(own, key=lambda each: each.estimate)
     np.testing.assert_allclose(points[:, 1], [each.estimate for each in ordered])
     np.testing.assert_allclose(
-        [segment[:, 1] for segment in above.collections[0].get_segments()], [[each.low, each.high] for each in ordered]
+        [line.get_segments()[0][:, 1] for line in above.collections], [[each.low, each.high] for each in ordered]
     )
     labels = [label.get_text() for label in below.get_yticklabels()]
     assert labels == [
@@ -143,15 +145,15 @@ def test_estimates_rise_and_every_mark_stands_below_its_own() -> None:
         places = [segment[0, 0] for segment in below.collections[row].get_segments()]
         assert places == [place for place, each in enumerate(ordered) if getattr(each, choice) == option]
     colours = [to_hex(colour) for colour in below.collections[2].get_colors()]
-    assert colours == [curve.COLOURS[each.outcome] for each in ordered if each.metric == "digits"]
+    assert colours == [drawn_curve.COLOURS[each.outcome] for each in ordered if each.metric == "digits"]
 
 
 def test_margins_share_a_column_and_beside_each_row_is_its_agreement() -> None:
     own = [replace(each, estimate=0.5, low=0.3, high=0.7) for each in equivalence()]
-    figure = curve.specifications(whole(superiority(), own), ["A1"])
+    figure = drawn_curve.specifications(whole(superiority(), own), ["A1"])
     above, below = figure.axes[:2]
-    assert len(above.collections[1].get_offsets()) == len(FAILURES)
-    assert {to_hex(each) for each in above.collections[1].get_facecolors()} == {curve.COLOURS["equivalent"]}
+    assert len(above.lines[1:]) == len(FAILURES)
+    assert {line.get_color() for line in above.lines[1:]} == {drawn_curve.COLOURS["equivalent"]}
     (counts,) = below.child_axes
     beside = dict(
         zip(
@@ -170,7 +172,7 @@ def test_margins_share_a_column_and_beside_each_row_is_its_agreement() -> None:
         "margin 1.05": "0 of 2",
         "margin 1.1": "2 of 2",
     }
-    assert {to_hex(each) for each in below.collections[-2].get_colors()} == {curve.COLOURS["undecided"]}
+    assert {to_hex(each) for each in below.collections[-2].get_colors()} == {drawn_curve.COLOURS["undecided"]}
     assert below.get_xlabel() == "specifications: 2 of 4 agree"
 
 
@@ -178,13 +180,13 @@ def test_margins_share_a_column_and_beside_each_row_is_its_agreement() -> None:
 def test_identical_numbers_give_identical_bytes_whatever_is_shown(tmp_path, contrasts: list[str]) -> None:
     texts = []
     for name in ("first", "second"):
-        drawing.save(curve.specifications(whole(superiority(), equivalence()), contrasts), tmp_path / name)
+        drawing.save(drawn_curve.specifications(whole(superiority(), equivalence()), contrasts), tmp_path / name)
         texts.append((tmp_path / name).read_bytes())
     assert texts[0] == texts[1]
 
 
 def test_no_label_overlaps_another() -> None:
-    figure = curve.specifications(whole(superiority(), equivalence()), ["H1", "A1"])
+    figure = drawn_curve.specifications(whole(superiority(), equivalence()), ["H1", "A1"])
     figure.draw_without_rendering()
     boxes = [axes.title.get_window_extent() for axes in figure.axes[:2]]
     boxes += [label.get_window_extent() for axes in figure.axes[2:] for label in axes.get_yticklabels()]

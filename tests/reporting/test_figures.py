@@ -5,14 +5,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from scipy import stats
 
-from gan.reporting import drawing, figures
+from gan.reporting.figures import colours, drawing, mechanism, scores, training
 from gan.reporting.results import HISTORY
 
 VARIANTS = ("minimax", "non_saturating", "cewl")
-COLOURS = drawing.palette(VARIANTS)
+COLOURS = colours.palette(VARIANTS)
 QUANTILES = ["fake_logit_q05", "fake_logit_q50", "fake_logit_q95"]
 SHARES = np.linspace(0.05, 0.15, 10)
 
@@ -52,18 +52,18 @@ def contrasts_of(variants=VARIANTS) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def draw_all() -> dict[str, figures.Figure]:
+def draw_all() -> dict[str, Figure]:
     history = history_of()
     return {
-        "seeds": figures.seeds(metrics_of(), summary_of(), 0.3, COLOURS),
-        "ratios": figures.ratios(contrasts_of(), 1.1, COLOURS),
-        "learning": figures.learning(history, COLOURS),
-        "probabilities": figures.probabilities(history, COLOURS),
-        "gradients": figures.gradients(history, COLOURS),
-        "saturation": figures.saturation(history, COLOURS),
-        "losses": figures.losses(history, COLOURS),
-        "logits": figures.logits(history, QUANTILES, COLOURS),
-        "digits": figures.digits(metrics_of(), SHARES, COLOURS),
+        "seeds": scores.seeds(metrics_of(), summary_of(), 0.3, COLOURS),
+        "ratios": scores.ratios(contrasts_of(), 1.1, COLOURS),
+        "learning": training.learning(history, COLOURS),
+        "probabilities": training.probabilities(history, COLOURS),
+        "gradients": training.gradients(history, COLOURS),
+        "saturation": training.saturation(history, COLOURS),
+        "losses": training.losses(history, COLOURS),
+        "logits": training.logits(history, QUANTILES, COLOURS),
+        "digits": training.digits(metrics_of(), SHARES, COLOURS),
     }
 
 
@@ -108,17 +108,51 @@ def test_dark_pages_exchange_paper_and_ink(drawn):
                 assert f'[style*="{use}: {colour}"]{{{use}:{drawing.DARK[colour]}' in svg
 
 
-def test_colours_follow_the_order_and_never_run_out():
+def test_a_colour_belongs_to_a_name_whatever_stands_beside_it():
     names = [f"variant_{k}" for k in range(25)]
-    assert list(drawing.palette(names)) == names
-    assert [drawing.palette(names)[name] for name in names[:3]] == list(COLOURS.values())
+    assert colours.palette(names)["variant_3"] == colours.palette(names[3:])["variant_3"] == colours.of("variant_3")
     assert len(set(COLOURS.values())) == 3
+
+
+def test_every_colour_stands_out_on_a_light_and_on_a_dark_page():
+    shades = [colours.of(name) for name in (*colours.KNOWN, *(f"variant_{k}" for k in range(200)))]
+    for paper in (drawing.PAPER, drawing.DARK[drawing.PAPER]):
+        assert min(colours.contrast(shade, paper) for shade in shades) >= 3
+    for light in (drawing.INK, drawing.MUTED, drawing.OTHER):
+        assert colours.contrast(light, drawing.PAPER) >= 3
+        assert colours.contrast(drawing.DARK[light], drawing.DARK[drawing.PAPER]) >= 3
+    assert colours.contrast("#000000", "#ffffff") == pytest.approx(21)  # WCAG 2.1's own example
+
+
+def test_a_mark_tells_the_pointer_its_value(drawn):
+    assert "<title>minimax, seed 0: " in drawn[0]["seeds"]
+    assert "<title>minimax / other: 0.800, 0.700 – 1.500: undecided</title>" in drawn[0]["ratios"]
+    assert not any("tip:" in svg for svg in drawn[0].values())
+
+
+def test_letters_on_a_narrow_page_are_as_large_as_on_a_wide_one():
+    for maker in (scores.seeds, scores.ratios, training.learning):
+        arguments = {
+            scores.seeds: (metrics_of(), summary_of(), 0.3, COLOURS), scores.ratios: (contrasts_of(), 1.1, COLOURS),
+            training.learning: (history_of(), COLOURS),
+        }[maker]  # fmt: skip
+        svg = drawing.svg(maker(*arguments, page=drawing.NARROW))
+        width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg).group(1)) * 96 / 72
+        assert width < 360  # of 390 pixels
+        assert min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)) * 96 / 72 >= 10
+
+
+def test_an_axis_is_not_stretched_to_a_floor_far_away():
+    near, far = (scores.seeds(metrics_of(), summary_of(), floor, COLOURS).axes[0] for floor in (3.0, 0.01))
+    assert [text.get_text() for text in near.texts + far.texts] == ["floor 3.00", "← floor 0.0100"]
+    assert near.get_xlim()[0] < 3.1
+    assert far.get_xlim()[0] > 1
 
 
 @pytest.mark.parametrize("count", [1, 5, 25])
 def test_each_variant_has_a_panel(count):
     names = [f"variant_{k}" for k in range(count)]
-    figure = figures.logits(history_of(names, 2, 2), QUANTILES, drawing.palette(names))
+    figure = training.logits(history_of(names, 2, 2), QUANTILES, colours.palette(names))
     assert [axes.get_title("left") for axes in figure.axes] == names
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
@@ -128,12 +162,11 @@ def test_each_variant_has_a_panel(count):
 def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
     metrics = metrics_of()
     metrics.loc[2, "fid"] = np.nan
-    axes = figures.seeds(metrics, summary_of(), 0.3, COLOURS).axes[0]
-    dots = {
-        to_hex(group.get_facecolor()[0]): group.get_offsets()
-        for group in axes.collections
-        if len(group.get_offsets()) > 1
-    }
+    axes = scores.seeds(metrics, summary_of(), 0.3, COLOURS).axes[0]
+    dots: dict[str, list] = {}
+    for line in axes.lines:
+        if line.get_marker() == "o":
+            dots.setdefault(line.get_color(), []).append(line.get_xydata()[0])
     heights = []
     for row, variant in enumerate(VARIANTS):
         runs = metrics[metrics["variant"] == variant].dropna()
@@ -151,12 +184,14 @@ def test_seeds_are_dots_at_their_fid_at_one_height_in_every_row():
 def test_a_failed_run_is_a_cross_where_its_dot_would_be():
     metrics = metrics_of()
     metrics.loc[[1, 7], "state"] = "mode collapse"
-    plain, marked = (figures.seeds(each, summary_of(), 0.3, COLOURS).axes[0] for each in (metrics_of(), metrics))
+    plain, marked = (scores.seeds(each, summary_of(), 0.3, COLOURS).axes[0] for each in (metrics_of(), metrics))
 
     def dots(axes) -> set:
-        groups = [group for group in axes.collections if len(group.get_offsets()) > 1]
         return {
-            (to_hex(group.get_facecolor()[0]), *np.round(dot, 9)) for group in groups for dot in group.get_offsets()
+            (line.get_color(), *np.round(point, 9))
+            for line in axes.lines
+            if line.get_marker() == "o"
+            for point in line.get_xydata()
         }
 
     crosses = {
@@ -178,9 +213,9 @@ def intervals(axes) -> list:
 
 def test_intervals_are_drawn_as_given():
     summary, contrasts = summary_of(), contrasts_of()
-    axes = figures.seeds(metrics_of(), summary, 0.3, COLOURS).axes[0]
+    axes = scores.seeds(metrics_of(), summary, 0.3, COLOURS).axes[0]
     assert intervals(axes) == list(summary[["mean", "low", "high"]].itertuples(index=False, name=None))
-    axes = figures.ratios(contrasts, 1.1, COLOURS).axes[0]
+    axes = scores.ratios(contrasts, 1.1, COLOURS).axes[0]
     assert intervals(axes) == list(contrasts[["ratio", "low", "high"]].itertuples(index=False, name=None))
     low, high = axes.get_xlim()
     assert low < 0.7 < 1.7 < high
@@ -190,7 +225,7 @@ def test_intervals_are_drawn_as_given():
 
 def test_a_ratio_with_collapsed_runs_is_an_open_triangle_and_a_line_parts_families():
     contrasts = contrasts_of().assign(family=["declared", "declared", "control"], scored=[True, False, False])
-    axes = figures.ratios(contrasts, 1.1, COLOURS).axes[0]
+    axes = scores.ratios(contrasts, 1.1, COLOURS).axes[0]
     assert intervals(axes) == list(contrasts[["ratio", "low", "high"]].itertuples(index=False, name=None))
     markers = [(line.get_marker(), line.get_markerfacecolor()) for line in axes.lines if line.get_marker() in "D^"]
     assert markers == [("^", drawing.PAPER), ("D", COLOURS["non_saturating"]), ("D", COLOURS["cewl"])]
@@ -202,8 +237,8 @@ def test_a_missing_interval_leaves_its_row_empty(tmp_path):
     summary = summary_of().assign(mean=[5.0, None, 6.0], low=None, high=None)
     nothing = metrics_of().assign(fid=np.nan)
     for figure, missing in (
-        (figures.ratios(contrasts, 1.1, COLOURS), [True, False, True]),
-        (figures.seeds(nothing, summary, 0.3, COLOURS), [False, True, False]),
+        (scores.ratios(contrasts, 1.1, COLOURS), [True, False, True]),
+        (scores.seeds(nothing, summary, 0.3, COLOURS), [False, True, False]),
     ):
         diamonds = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"]
         assert np.isnan(diamonds).tolist() == missing
@@ -213,10 +248,10 @@ def test_a_missing_interval_leaves_its_row_empty(tmp_path):
 def test_the_bold_line_is_the_mean_over_seeds_on_the_axis_shown():
     history = history_of()
     for figure, column, mean in (
-        (figures.learning(history, COLOURS), "fid", stats.gmean),
-        (figures.gradients(history, COLOURS), "generator_gradient_norm", stats.gmean),
-        (figures.probabilities(history, COLOURS), "fake_probability", np.mean),
-        (figures.losses(history, COLOURS), "generator_loss", np.mean),
+        (training.learning(history, COLOURS), "fid", stats.gmean),
+        (training.gradients(history, COLOURS), "generator_gradient_norm", stats.gmean),
+        (training.probabilities(history, COLOURS), "fake_probability", np.mean),
+        (training.losses(history, COLOURS), "generator_loss", np.mean),
     ):
         for variant, axes in zip(VARIANTS, figure.axes, strict=True):
             expected = history[history["variant"] == variant].groupby("epoch")[column].agg(mean)
@@ -228,7 +263,7 @@ def test_a_failed_run_ends_in_a_cross():
     history = history_of()
     fails = (history["variant"] == "cewl") & (history["seed"] == 1)
     history = history.assign(failed=fails)[~fails | (history["epoch"] <= 4)]
-    figure = figures.learning(history, COLOURS)
+    figure = training.learning(history, COLOURS)
     crosses = [
         [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())] for axes in figure.axes
     ]
@@ -241,10 +276,10 @@ def test_a_gradient_of_zero_shows_on_the_logarithmic_axis(tmp_path):
     history = history_of()
     history.loc[0, "generator_gradient_norm"] = 0.0
     least = history["generator_gradient_norm"].drop(0).min()
-    figure = figures.saturation(history, COLOURS)
+    figure = training.saturation(history, COLOURS)
     np.testing.assert_allclose(figure.axes[0].collections[0].get_offsets()[0, 1], least)
     drawing.save(figure, tmp_path / "saturation.svg")
-    drawing.save(figures.gradients(history, COLOURS), tmp_path / "gradients.svg")
+    drawing.save(training.gradients(history, COLOURS), tmp_path / "gradients.svg")
 
 
 def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
@@ -253,8 +288,8 @@ def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
          "gradient_norm": (0.0 if step == 30 else 0.1 / step) if loss == "minimax" else 1.0 + seed}
         for loss in ("minimax", "non_saturating") for epoch in (20, 1) for seed in (0, 1) for step in (1, 5, 30)
     ])  # fmt: skip
-    figure = figures.fresh(steps, COLOURS)
-    assert [axes.get_title("left") for axes in figure.axes] == ["generator after epoch 1", "generator after epoch 20"]
+    figure = mechanism.fresh(steps, COLOURS)
+    assert [axes.get_title("left") for axes in figure.axes] == ["generator of epoch 1", "generator of epoch 20"]
     for axes, epoch in zip(figure.axes, (1, 20), strict=True):
         assert axes.get_xlim()[0] > axes.get_xlim()[1]  # it falls from left to right
         assert [line.get_color() for line in axes.lines] == [COLOURS["minimax"]] * 2 + [COLOURS["non_saturating"]] * 2
@@ -268,12 +303,12 @@ def test_fresh_discriminators_are_lines_by_age_loss_and_seed(tmp_path):
 def test_one_diverging_run_does_not_hide_the_others():
     history = history_of(seeds=10)
     history.loc[0, "generator_loss"] = 1e9
-    assert figures.losses(history, COLOURS).axes[0].get_ylim()[1] < 2
+    assert training.losses(history, COLOURS).axes[0].get_ylim()[1] < 2
 
 
 def test_bars_are_mean_shares_beside_those_of_the_test_set():
     metrics = metrics_of()
-    figure = figures.digits(metrics, SHARES, COLOURS)
+    figure = training.digits(metrics, SHARES, COLOURS)
     for variant, axes in zip(VARIANTS, figure.axes, strict=True):
         expected = metrics[metrics["variant"] == variant].filter(like="digit_").mean()
         np.testing.assert_allclose([bar.get_height() for bar in axes.patches], expected)
@@ -283,7 +318,7 @@ def test_bars_are_mean_shares_beside_those_of_the_test_set():
 
 def test_bands_lie_between_the_mean_quantiles():
     history = history_of(seeds=2)
-    for variant, axes in zip(VARIANTS, figures.logits(history, QUANTILES, COLOURS).axes, strict=True):
+    for variant, axes in zip(VARIANTS, training.logits(history, QUANTILES, COLOURS).axes, strict=True):
         means = history[history["variant"] == variant].groupby("epoch")[QUANTILES].mean()
         (band,) = axes.collections
         corners = band.get_paths()[0].vertices[:, 1]
@@ -294,15 +329,15 @@ def test_bands_lie_between_the_mean_quantiles():
 
 def test_long_names_keep_to_their_panel_and_row(tmp_path):
     names = [f"{letter * 63}{k}" for k, letter in enumerate("wxyz")]
-    colours = drawing.palette(names)
-    figure = figures.learning(history_of(names, 1, 1), colours)
+    shades = colours.palette(names)
+    figure = training.learning(history_of(names, 1, 1), shades)
     drawing.save(figure, tmp_path / "figure.svg")
     titles = [axes._left_title.get_window_extent() for axes in figure.axes]
     assert not any(a.overlaps(b) for k, a in enumerate(titles) for b in titles[:k])
     labels = [f"H{k}  {name} / {name}" for k, name in enumerate(names)]
     for figure in (
-        figures.ratios(contrasts_of(names).assign(label=labels), 1.1, colours),
-        figures.seeds(metrics_of(names), summary_of(names), 0.3, colours),
+        scores.ratios(contrasts_of(names).assign(label=labels), 1.1, shades),
+        scores.seeds(metrics_of(names), summary_of(names), 0.3, shades),
     ):
         drawing.save(figure, tmp_path / "figure.svg")
         assert figure.axes[0].get_position().width > 0.4
@@ -310,8 +345,8 @@ def test_long_names_keep_to_their_panel_and_row(tmp_path):
 
 def test_dollars_make_no_formula(tmp_path):
     name = r"$\frac{a$"  # as a formula it would be an error
-    drawing.save(figures.learning(history_of([name]), drawing.palette([name])), tmp_path / "figure.svg")
-    drawing.save(figures.ratios(contrasts_of([name]), 1.1, drawing.palette([name])), tmp_path / "figure.svg")
+    drawing.save(training.learning(history_of([name]), colours.palette([name])), tmp_path / "figure.svg")
+    drawing.save(scores.ratios(contrasts_of([name]), 1.1, colours.palette([name])), tmp_path / "figure.svg")
 
 
 def test_variants_without_a_finished_epoch_keep_their_panel(tmp_path):
@@ -319,11 +354,11 @@ def test_variants_without_a_finished_epoch_keep_their_panel(tmp_path):
     for known in (["cewl"], []):
         rows = history[history["variant"].isin(known)]
         for figure in (
-            figures.learning(rows, COLOURS),
-            figures.gradients(rows, COLOURS),
-            figures.saturation(rows, COLOURS),
-            figures.losses(rows, COLOURS),
-            figures.logits(rows, QUANTILES, COLOURS),
+            training.learning(rows, COLOURS),
+            training.gradients(rows, COLOURS),
+            training.saturation(rows, COLOURS),
+            training.losses(rows, COLOURS),
+            training.logits(rows, QUANTILES, COLOURS),
         ):
             assert [axes.get_title("left") for axes in figure.axes] == list(VARIANTS)
             figure.draw_without_rendering()
