@@ -53,7 +53,7 @@ def test_identical_files_give_identical_reports(tmp_path, monkeypatch, capsys):
         stages.report.main()
         paths = (path for path in Path().rglob("*") if path.suffix in (".html", ".md", ".svg"))
         written.append({path.name: path.read_bytes() for path in paths})
-    assert len(written[0]) == 2 + 22
+    assert len(written[0]) == 2 + 11 + 9
     assert written[0] == written[1]
     assert capsys.readouterr().out == 2 * "Report: reports/report.html\n"
 
