@@ -186,7 +186,6 @@ class Tracking(Section):
 class Study(Section):
     """A whole study. `variants` holds complete variants. A `rehearsal` shows the study in small and decides nothing."""
 
-    rehearsal: bool
     data: Data
     classify: Classify
     train: Train
@@ -203,6 +202,7 @@ class Study(Section):
     memory: Memory
     compute: Compute
     tracking: Tracking
+    rehearsal: bool
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,7 +86,8 @@ def _log_generator(saved: SavedGenerator, name: str, client: MlflowClient, exper
     model = client.create_logged_model(
         experiment, name.replace("/", "-"), run_id, params={"epoch": str(saved.epoch)}, model_type="generator"
     )
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # MLflow warns of its own types' hints
         path = Path(folder)
         recipe = path / "recipe.json"
         recipe.write_text(json.dumps(saved.recipe), encoding="utf-8")

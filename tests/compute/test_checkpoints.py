@@ -108,9 +108,9 @@ def test_a_checkpoint_is_renewed_when_it_is_time(tmp_path: Path) -> None:
         return Checkpoint(1, [Run(0), Run(1)], [{"x": torch.ones(1)}] * 2)
 
     CheckpointFolder(tmp_path, ["a", "b"], 1000, ORIGIN).save(take)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("*.checkpoint")) == []
     CheckpointFolder(tmp_path, ["a", "b"], 0, ORIGIN).save(take)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.checkpoint", "b.checkpoint"]
+    assert sorted(path.name for path in tmp_path.glob("*.checkpoint")) == ["a.checkpoint", "b.checkpoint"]
 
 
 def test_each_run_goes_on_by_itself(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_each_run_goes_on_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["flip", "cut", "pickle"])
 def test_damage_is_noticed_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
     CheckpointFolder(tmp_path, ["a"], 0, ORIGIN).save(lambda: Checkpoint(1, [Run(0)], [{"x": torch.ones(100)}]))
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.checkpoint")
     assert begun(tmp_path, ["a"]) == {"a": 1}
     content = path.read_bytes()
     middle = len(content) // 2

@@ -87,7 +87,7 @@ def through_the_tables(study: Study, name: str, cause: str, root: Path) -> Compa
     assert [run.variant for run in recorded] == [name] * len(study.variants[name].seeds)
     failed = next(run for run in recorded if run.tags["seed"] == "2")
     assert failed.tags["failure"] == cause
-    assert all("fid" in {metric for metric, _, _ in run.metrics} for run in recorded if run is not failed)
+    assert all("score/fid" in {metric for metric, _, _ in run.metrics} for run in recorded if run is not failed)
     return comparison
 
 

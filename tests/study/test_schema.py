@@ -182,7 +182,8 @@ def test_a_misspelt_key_is_named_rather_than_the_one_that_is_missing(
 
 def test_every_key_is_needed(raw_params: dict[str, Any], write_params: Write) -> None:
     """Python holds no defaults: each key that is taken away is missed by name."""
-    leaves = [(section, key) for section, body in raw_params.items() if section != "variants" for key in body]
+    sections = {name: body for name, body in raw_params.items() if isinstance(body, dict) and name != "variants"}
+    leaves = [(section, key) for section, body in sections.items() for key in body]
     for section, key in leaves:
         body = {name: value for name, value in raw_params[section].items() if name != key}
         with pytest.raises(StudyError, match=rf"{section}\.{key}"):
