@@ -1,6 +1,7 @@
 """A run in MLflow has its data set, source, pictures by step and a generator that loads; the study has a summary."""
 
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_a_run_has_its_data_set_source_and_pictures(store: Any) -> None:
     assert "mlflow.source.git.commit" not in first.data.tags  # that code isn't this
     pictures = [file.path for file in store.client.list_artifacts(first.info.run_id, "images")]
     for step in (1, 2, 3):
-        (name,) = [each for each in pictures if f"%step%{step}%" in each and each.endswith(".png")]
+        (name,) = [each for each in pictures if re.search(rf"\Wstep\W{step}\W.*\.png$", each)]
         with Image.open(store.client.download_artifacts(first.info.run_id, name)) as picture:
             assert picture.size == (280, 28)
             assert set(np.asarray(picture).ravel()) == {step - 1}
