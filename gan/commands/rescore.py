@@ -56,7 +56,7 @@ def rescore(variant: str, root: Path = Path()) -> Rescored:
         raise StudyError(f"{folder} has no images: `.venv/bin/dvc repro download` fetches them")
     device = local_executor(study.compute, most_gpus=1).device
     scores = _scores(study, source, folder, root / "models" / source.recipe.data, device)
-    return Rescored(source, device, recorded, {name: scores[name] for name in recorded})
+    return Rescored(source, device, recorded, {name: float(scores[name]) for name in recorded})
 
 
 def show(rescored: Rescored) -> None:

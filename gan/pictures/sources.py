@@ -52,7 +52,7 @@ def find(study: Study, variant: str, seed: int | None = None, epoch: int | None 
     seeds = [each for each in recipe.seeds if (store.seed_folder(folder, each) / "run.json").exists()]
     seed = recipe.seeds[0] if seed is None else seed
     if seed not in seeds:
-        there = joined([str(each) for each in seeds]) or "none of params.yaml"
+        there = joined([*map(str, seeds)]) or "none of params.yaml"
         raise StudyError(f"{folder} has no run of seed {seed}; its seeds are {there}")
     place = store.seed_folder(folder, seed)
     chosen = _chosen(epoch, kept_epochs(folder, recipe, seed), place)
@@ -86,8 +86,8 @@ def _chosen(epoch: int | None, kept: list[int], place: Path) -> int:
     if epoch is None:
         return kept[-1]
     if epoch not in kept:
-        there = joined([str(each) for each in kept])
-        raise StudyError(f"{place} has no generator of epoch {epoch}; there is that of epoch {there}")
+        there = f"there {'are those of epochs' if len(kept) > 1 else 'is that of epoch'} {joined([*map(str, kept)])}"
+        raise StudyError(f"{place} has no generator of epoch {epoch}; {there}")
     return epoch
 
 

@@ -76,7 +76,7 @@ def test_a_way_between_latents_is_drawn(gan: Command) -> None:
     [
         (("sample", "cewll"), r"^params\.yaml, variants: cewll is unknown: did you mean cewl\?$"),
         (("interpolate", "cewll"), r"^params\.yaml, variants: cewll is unknown: did you mean cewl\?$"),
-        (("sample", "cewl", "--epoch", "5"), "has no generator of epoch 5; there is that of epoch 1 and 2$"),
+        (("sample", "cewl", "--epoch", "5"), "has no generator of epoch 5; there are those of epochs 1 and 2$"),
         (("interpolate", "cewl", "--seed", "7"), "no run of seed 7; its seeds are 0$"),
         (("sample", "cewl", "--output", "mine.jpg"), r"^mine\.jpg: a picture's name ends in \.png$"),
     ],

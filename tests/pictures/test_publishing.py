@@ -100,7 +100,7 @@ def test_what_there_is_not_is_told_with_what_there_is(study: Study, root: Path) 
     assert refusal(study, "cewll") == "params.yaml, variants: cewll is unknown: did you mean cewl?"
     assert refusal(study, "cewl", 7) == "runs/cewl has no run of seed 7; its seeds are 0, 1 and 2"
     assert refusal(study, "cewl", 0, 5) == (
-        "runs/cewl/seed-0 has no generator of epoch 5; there is that of epoch 1 and 2"
+        "runs/cewl/seed-0 has no generator of epoch 5; there are those of epochs 1 and 2"
     )
     assert refusal(study, "minimax") == (
         "minimax has no generator: there is neither runs/minimax nor reports/generators/minimax.safetensors; "
