@@ -224,7 +224,7 @@ class Pipeline:
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Pipeline:
     """The small study `name`; the first process of this test session that asks makes it in the folder that all get."""
     root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if root.name.startswith("popen-"):  # pytest-xdist's folder of one process, below that of the session
         root = root.parent
     folder, made = root / name / "project", root / f"{name}.made"
     with FileLock(root / f"{name}.lock"):

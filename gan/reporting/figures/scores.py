@@ -129,8 +129,9 @@ def grounds(scope: Scope, names: Sequence[str], margin: float, colours: Mapping[
             f"{interval(ground.low, ground.high, 2)}, n = {ground.n}: {ground.verdict}"
         )
         ratio, low, high = (float("nan") if end is None else end for end in (ground.ratio, ground.low, ground.high))
-        filling = PAPER if ground.verdict == "undecided" else colour
-        drawing.interval(axes, place, ratio, low, high, colour, filling, MARKS[ground.verdict], told)
+        filling = colour if ground.verdict in better else PAPER
+        marker = MARKS.get(ground.verdict, MARKS["undecided"])
+        drawing.interval(axes, place, ratio, low, high, colour, filling, marker, told)
     # One ground with an interval over decades must not press all others together.
     ratios = [ground.ratio for ground in rows if ground.ratio] or [1.0]
     ends = [end for ground in rows for end in (ground.low, ground.high) if end]
