@@ -133,15 +133,15 @@ def test_mlflow_has_every_run_once(project: Path) -> None:
     client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny")
     every = client.search_runs([experiment.experiment_id])
-    found = [run for run in every if "design" not in run.data.tags]
+    found = [run for run in every if "seed" in run.data.tags and "design" not in run.data.tags]
     assert sorted((run.data.tags["variant"], run.data.tags["seed"]) for run in found) == [
         (variant, seed) for variant in ("cewl", "minimax", "non_saturating") for seed in ("0", "1")
     ]
     for run in found:
         assert run.info.status == "FINISHED"
-        assert len(client.get_metric_history(run.info.run_id, "generator_loss")) == 3
+        assert len(client.get_metric_history(run.info.run_id, "train/generator_loss")) == 3
         table = metrics(project, run.data.tags["variant"]).set_index("seed")
-        assert run.data.metrics["fid"] == table.loc[int(run.data.tags["seed"]), "fid"]
+        assert run.data.metrics["score/fid"] == table.loc[int(run.data.tags["seed"]), "fid"]
     tables = [project / "reports/ladder.csv", *(project / "reports").glob("search/*.csv")]
     tables += (project / "reports").glob("finals/*.csv")
     keys = [key for path in tables for key in pd.read_csv(path, dtype={"key": str})["key"]]

@@ -86,7 +86,7 @@ def test_a_variant_on_other_data_leaves_the_others_alone(project: Pipeline, tmp_
     changed = {name for name, content in before.items() if after[name] != content}
     assert changed == {"comparison", "models/classifiers.json"}
     assert read_json(root / "reports/floor.json").keys() == {"digits", "fashion_mnist"}
-    assert ",fashion_mnist,0,2,finished," in (root / "reports/metrics/clothes.csv").read_text(encoding="utf-8")
+    assert ",fashion_mnist,0,2,2,finished," in (root / "reports/metrics/clothes.csv").read_text(encoding="utf-8")
     comparison = json.loads((root / "reports/comparison.json").read_text(encoding="utf-8"))
     assert [(each["data"], set(each["variants"])) for each in comparison["standings"]] == [
         ("digits", {"minimax", "non_saturating"}),
