@@ -9,6 +9,7 @@ from reporting import planted
 from scipy import stats
 
 from gan.reporting.figures import colours, drawing, mechanism, robustness, scores
+from gan.reporting.results import withheld
 
 NAMES = ("minimax", "non_saturating", "minimax_rescaled")
 COLOURS = colours.palette(NAMES)
@@ -153,6 +154,13 @@ def test_a_ground_has_its_interval_in_the_colour_of_what_is_better_there():
     low, high = axes.get_xlim()
     assert low < 0.347
     assert high > 1.1
+
+
+def test_a_rehearsals_ground_is_drawn_as_an_undecided_one():
+    record = withheld(planted.scope("better", "undecided"))
+    axes = scores.grounds(record, ["first", "second"], 1.1, COLOURS).axes[0]
+    marks = [line for line in axes.lines if line.get_marker() in "Dso"]
+    assert [(line.get_marker(), line.get_markerfacecolor()) for line in marks] == [("o", drawing.PAPER)] * 2
 
 
 def test_one_interval_over_decades_does_not_press_the_others_together():
