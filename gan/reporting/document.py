@@ -21,6 +21,7 @@ from gan.reporting.figures.inlining import STYLE, inline
 from gan.reporting.headline import answer, headline, spoken
 from gan.reporting.pictures import Pictures, read_pictures
 from gan.reporting.results import Results, last_summaries, measured, suffix
+from gan.reproduction.record import sentence
 from gan.study.schema import Study
 
 OF_TRAINING = ("learning", "probabilities", "gradients", "saturation", "losses", "logits", "cost")
@@ -124,6 +125,7 @@ def context(results: Results) -> dict[str, Any]:
         "rotation": tables.rotation(results.toys),
         "ring": tables.ring(results.toys),
         # A rehearsal has no verdict that other choices could agree with.
+        "reproduced": sentence(results.reproduction) if results.reproduction else "",
         "agreement": REHEARSED if study.rehearsal else curve.agreement(results.specifications),
         "agreements": [] if study.rehearsal else curve_sentences(results),
         "past": tables.studies(results.past, comparison.margin),

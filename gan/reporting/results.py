@@ -22,6 +22,7 @@ from gan.records.simulation import Simulation
 from gan.records.specifications import SpecificationCurve
 from gan.records.toys import Toys
 from gan.records.training import Training
+from gan.reproduction.record import Reproduction
 from gan.study.schema import Study
 
 HISTORY = (
@@ -107,6 +108,7 @@ class Results:
     metrics: pd.DataFrame
     snapshots: pd.DataFrame
     history: pd.DataFrame
+    reproduction: Reproduction | None
 
     @classmethod
     def read(cls, study: Study, root: Path) -> Self:
@@ -152,6 +154,8 @@ class Results:
             metrics=metrics.assign(state=states(metrics, comparison.learnt)),
             snapshots=snapshots.merge(failed, how="left"),
             history=history.merge(failed, how="left"),
+            # `gan reproduced` makes it, and no stage.
+            reproduction=read(Reproduction, path) if (path := reports / "reproduced.json").exists() else None,
         )
 
     @cached_property

@@ -21,9 +21,11 @@ from reporting.building import (
 )
 
 from gan.errors import StudyError
+from gan.files import write_json
 from gan.records.comparison import Comparison
 from gan.records.reading import read
 from gan.reporting import tables
+from gan.reproduction.record import Machine, ReproducedVariant, ReproducedVerdict, Reproduction
 from gan.study.loading import load_study
 
 
@@ -116,3 +118,17 @@ def test_your_own_variants_are_told_near_the_top(tmp_path):
 @pytest.mark.published
 def test_the_published_variants_are_no_users_own() -> None:
     assert set(load_study(ROOT / "params.yaml").variants) == tables.PUBLISHED
+
+
+def test_a_rerun_that_was_compared_is_told(tmp_path):
+    study = make_study()
+    write_inputs(tmp_path, study)
+    html, _ = render(tmp_path, study)
+    assert "Reproduced on" not in page_text(html)
+    machine = Machine("a processor", "float32", "2.15.0")
+    equal = ReproducedVariant("cewl", "bitwise equal", 8, None, None, None, None, 0, 0, "All rows are the same.")
+    verdict = ReproducedVerdict("H1", "supported", "supported", run_again=True)
+    record = Reproduction("HEAD", machine, machine, True, 1.1, [equal], [], [verdict], True)
+    write_json(tmp_path / "reports/reproduced.json", record)
+    html, _ = render(tmp_path, study)
+    assert "Reproduced on a processor: of 1 variant 1 to the last bit; the verdict is the same." in page_text(html)
