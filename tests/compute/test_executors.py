@@ -72,6 +72,15 @@ def test_ctrl_c_waits_until_workers_have_started() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def is_shielded(shared: None, item: int, on_progress: ProgressCallback) -> bool:
+    """A task: whether Ctrl-C, which reaches all processes of a terminal, passes this one by."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_workers_leave_ctrl_c_to_their_parent() -> None:
+    assert list(ProcessExecutor(2).run(is_shielded, [1, 2], None, lambda done: None)) == [True, True]
+
+
 def test_full_shared_memory_is_one_line() -> None:
     """As in a container whose /dev/shm is smaller than the images."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # it limits shared memory, too

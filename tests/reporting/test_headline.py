@@ -11,7 +11,7 @@ from reporting.planted import BETA1, FIRST, SECOND
 
 from gan.records.comparison import Comparison, Ratio
 from gan.records.robustness import SearchRecord
-from gan.reporting.headline import change_in_words, headline, outcome, recipe_rungs, spoken
+from gan.reporting.headline import answer, change_in_words, headline, outcome, recipe_rungs, spoken
 from gan.reporting.results import Findings
 
 STUDY = make_study([*LEVELS, "twin"], controls=CONTROLS)
@@ -170,6 +170,10 @@ def test_a_p_is_rounded_and_never_zero():
             "after the 3 epochs for which single changes of it were tried, this lead does not show on every seed",
         ),
         (
+            {"printed": (0, 1, None), "a": (3, 3, None)},
+            "after the 3 epochs for which single changes of it were tried, this lead does not show on every seed",
+        ),
+        (
             {"printed": (0, 0, None), "a": (2, 3, None)},
             "after the 3 epochs for which single changes of it were tried, this lead does not show on every seed",
         ),
@@ -183,6 +187,29 @@ def test_a_p_is_rounded_and_never_zero():
 def test_what_it_says_of_single_changes(rungs, expected):
     ladder = planted.ladder({name: ({} if name == "printed" else BETA1, *rest) for name, rest in rungs.items()})
     assert expected in clauses(findings(compared({SECOND: "never_learnt"}), ladder=ladder))[1]
+
+
+@pytest.mark.parametrize(
+    ("rungs", "expected"),
+    [
+        (
+            {"printed": (0, 0, None), "a": (3, 2, None), "b": (2, 3, None)},
+            "; 1 of 2 single changes of it lets minimax learn as well, and",
+        ),
+        (
+            {"printed": (0, 0, None), "a": (3, 3, None), "b": (3, 3, None)},
+            "; 2 of 2 single changes of it let minimax learn as well, and",
+        ),
+        (
+            {"printed": (0, 3, "as printed"), "a": (3, 3, "no difference"), "b": (1, 3, "as printed")},
+            "; 1 of 2 single changes of it ends that lead, and",
+        ),
+        ({"printed": (0, 0, None), "a": (2, 3, None)}, "minimax never does, and"),
+    ],
+)
+def test_what_the_plain_answer_says_of_single_changes(rungs, expected):
+    ladder = planted.ladder({name: ({} if name == "printed" else BETA1, *rest) for name, rest in rungs.items()})
+    assert expected in answer(findings(compared({SECOND: "never_learnt", FIRST: "learnt"}), ladder=ladder))
 
 
 def test_without_a_leader_it_counts_what_the_changes_favour():

@@ -8,6 +8,8 @@ from reporting.building import CONTROLS, FAILURES, LEVELS, STUDIED, change, make
 
 from gan.errors import StudyError
 from gan.records.comparison import Ratio, Retest
+from gan.records.robustness import History, PastContrast, PastStudy, Pooled
+from gan.reporting import tables
 from gan.reporting.results import Results, measured
 
 FILES = (
@@ -70,3 +72,15 @@ def test_a_ratio_is_of_survivors_or_else_of_all_scored_runs() -> None:
     retest = Retest("H1", 0.5, 0.4, 0.6, every_run, p_adjusted=0.01, verdict="supported", agree=True)
     assert measured(retest) is retest
     assert measured(replace(retest, ratio=None)) is every_run
+
+
+def test_an_earlier_studys_verdict_is_what_its_interval_says() -> None:
+    ends = {"better": (0.3, 0.5), "worse": (1.2, 1.5), "equivalent": (0.98, 1.02), "undecided": (0.8, 1.3)}
+    studies = [
+        PastStudy(name, True, {}, [PastContrast("cewl", "minimax", 9, 1.0, low, high, 0.5)])
+        for name, (low, high) in ends.items()
+    ]
+    past = History("fid", [*studies, PastStudy("", True, {}, [])], [Pooled("cewl", "minimax", 4, 1.0, 0.9, 1.1, 0.5)])
+    pairs, rows = tables.studies(past, margin=1.1)
+    assert pairs == [("cewl", "minimax")]
+    assert [row["contrasts"][0][1] for row in rows] == [*ends, ""]

@@ -78,6 +78,12 @@ def test_a_run_that_diverged_is_worst(study: Study) -> None:
     assert (contrast.ratio, contrast.low) == (None, None)
 
 
+def test_a_run_that_diverged_is_worse_than_one_that_has_not_learnt(study: Study) -> None:
+    table = runs(study, {("printed", "minimax"): [np.nan, np.nan], ("printed", "non_saturating"): [4.0, 5.0]})
+    contrast = rung_contrast(table.assign(state=["diverged", "diverged", "not yet", "not yet"]), *PAIR, 0.95, 1.1)
+    assert contrast.better == "non_saturating"
+
+
 @pytest.mark.parametrize(("swap", "shuffle"), product((False, True), repeat=2))
 def test_neither_order_nor_names_matter(study: Study, swap: bool, shuffle: bool) -> None:
     table = runs(study, {("printed", "minimax"): [9.0, 8.0, 2.0], ("printed", "non_saturating"): [4.0, 5.0, 6.0]})
