@@ -390,7 +390,7 @@ def _told(name: str, results: Results) -> list[str]:
             place = f"place {standing.place(name)} of {len(standing.ranking)}"
             told.append(
                 f"After {standing.epochs} epochs on {standing.data}: {place}, {comparison.metric.upper()} "
-                f"{formatting.score(summary.mean)} ({ends}); runs: {in_states(summary)}."
+                f"{formatting.score(summary.mean)}{ends}; runs: {in_states(summary)}."
             )
     told += [each.reason for each in comparison.contrasts if name in (each.variant, each.against)]
     return told or ["Its seeds share random streams, so it is compared with no other."]

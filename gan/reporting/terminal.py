@@ -52,8 +52,9 @@ def show(reports: Path, rehearsal: bool = False) -> None:
     comparison = findings.comparison
     console = Console()
     if rehearsal:
-        console.print(Panel(REHEARSAL, title="REHEARSAL", width=HEADLINE_WIDTH, style="bold"))
-    console.print(fill(headline(findings), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
+        console.print(Panel(REHEARSAL, title="REHEARSAL", width=min(HEADLINE_WIDTH, console.width), style="bold"))
+    _paragraph(console, headline(findings))
+    console.print()
     for data in comparison.data_sets:
         console.print(_ranking(comparison, data))
     console.print(_verdicts(comparison))
@@ -62,6 +63,12 @@ def show(reports: Path, rehearsal: bool = False) -> None:
     if entries := _entries(claims, rehearsal):
         console.print(_claims(entries))
     console.print(f"Report: {reports / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _paragraph(console: Console, text: str, style: str | None = "bold") -> None:
+    """Print text in lines that fit; the console itself would part a number from its unit."""
+    lines = fill(text, min(HEADLINE_WIDTH, console.width))
+    console.print(lines, markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 def verdict_json(reports: Path, rehearsal: bool = False) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def show_variant(reports: Path, name: str, reference: str) -> None:
         raise StudyError(f"{path} is missing: run `make study` first")
     comparison, console = read(Comparison, path), Console()
     for place, line in enumerate(variant_lines(comparison, name, reference)):
-        console.print(fill(line, HEADLINE_WIDTH), markup=False, highlight=False, style="bold" if not place else None)
+        _paragraph(console, line, "bold" if not place else None)
     console.print()
 
 
@@ -165,7 +172,8 @@ def _answer(contrast: Contrast, comparison: Comparison) -> list[str]:
 def show_reproduction(record: Reproduction) -> None:
     """Print what became of the published results: the sentence, then every variant and verdict."""
     console = Console()
-    console.print(fill(sentence(record), HEADLINE_WIDTH), "", sep="\n", markup=False, style="bold")
+    _paragraph(console, sentence(record))
+    console.print()
     console.print(f"Published: {record.published}, on {_machine(record.published_on)}", markup=False)
     console.print(f"Here: on {_machine(record.here_on)}", "", sep="\n", markup=False)
     table = Table("variant", "outcome", "ratio", "interval", "pairs", "why", title="Scores here / published")
