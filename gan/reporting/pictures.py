@@ -1,7 +1,8 @@
 """Generated images on the page: which rows a picture has, of which epoch or seed, and the picture itself.
 
 A strip (`reports/strips/<variant>.png`) has a row for each kept epoch and a column for each latent, the same latents
-for every variant. Where a variant has none, its grid of samples stands in: a row for each seed, of the last epoch.
+for every variant. Where there is none, or only that of a run that kept no generator, the variant's grid of samples
+stands in: a row for each seed, of the last epoch.
 """
 
 import base64
@@ -13,23 +14,12 @@ from PIL import Image
 
 from gan.errors import StudyError
 from gan.images import SIDE
+from gan.pictures.record import Strip
 from gan.records.reading import read
 from gan.reporting.results import existing
 from gan.study.schema import Study
 
 MARGIN = 2  # pixels around the images of a grid of samples (torchvision's make_grid), not of a strip
-
-
-@dataclass(frozen=True)
-class StripRecord:
-    """reports/strips/<variant>.json: the strip's seed, and the epoch of each of its rows."""
-
-    variant: str
-    seed: int
-    data: str
-    side: int
-    columns: int
-    epochs: list[int]
 
 
 @dataclass(frozen=True)
@@ -86,8 +76,9 @@ def read_pictures(study: Study, names: Sequence[str], reports: Path) -> Pictures
     samples, interpolations = {}, {}
     for place, name in enumerate(names):
         record = reports / "strips" / f"{name}.json"
-        if record.is_file():
-            samples[name] = _strip(record, f"strip-{place}")
+        strip = read(Strip, record) if record.is_file() else None
+        if strip and strip.epochs:
+            samples[name] = _picture(strip, record, f"strip-{place}")
         else:
             path = existing(reports / "samples" / f"{name}.png")
             shape = _grid(path)
@@ -101,12 +92,11 @@ def read_pictures(study: Study, names: Sequence[str], reports: Path) -> Pictures
     return Pictures(samples, interpolations)
 
 
-def _strip(record: Path, style: str) -> Picture:
-    told, path = read(StripRecord, record), existing(record.with_suffix(".png"))
-    rows, columns = len(told.epochs), told.columns
-    if not rows or _size(path) != (columns * told.side, rows * told.side):
+def _picture(strip: Strip, record: Path, style: str) -> Picture:
+    path, rows, columns = existing(record.with_suffix(".png")), len(strip.epochs), strip.columns
+    if _size(path) != (columns * strip.side, rows * strip.side):
         raise StudyError(f"{path} is not the strip that {record} says: run `dvc repro` to make both anew")
-    return Picture(told.variant, style, _uri(path), rows, columns, tuple(told.epochs), True)
+    return Picture(strip.variant, style, _uri(path), rows, columns, tuple(strip.epochs), True)
 
 
 def _grid(path: Path) -> tuple[int, int]:

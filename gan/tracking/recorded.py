@@ -143,12 +143,12 @@ def _with_generator(runs: list[RecordedRun], training: Training, folder: Path) -
 
 
 def _strip(variant: str, seed: int, reports: Path) -> Strip | None:
-    """The variant's images epoch by epoch, if there are any and they are this seed's."""
+    """The variant's images epoch by epoch, if its run kept a generator and they are this seed's."""
     picture = reports / "strips" / f"{variant}.png"
     try:
         known = read_json(picture.with_suffix(".json"))
         epochs = tuple(int(epoch) for epoch in known["epochs"])
-        return Strip(picture, epochs) if known["seed"] == seed and picture.exists() else None
+        return Strip(picture, epochs) if epochs and known["seed"] == seed and picture.exists() else None
     except (OSError, StudyError, LookupError, TypeError, ValueError):
         return None
 

@@ -100,6 +100,16 @@ def test_a_strip_that_its_record_does_not_fit_is_named(tmp_path):
         render(tmp_path, study)
 
 
+def test_a_strip_of_a_run_that_kept_no_generator_gives_way_to_the_samples(tmp_path):
+    study = make_study()
+    write_inputs(tmp_path, study)
+    write_strips(tmp_path, study)
+    change(tmp_path / "reports/strips/minimax.json", epochs=[])
+    html, _ = render(tmp_path, study)
+    assert "Grid of generated images: minimax, after epoch 3" in html
+    assert html.split("</section>")[0].count('class="zoom" data-epochs="1,2,3"') == 2
+
+
 def test_your_own_variants_are_told_near_the_top(tmp_path):
     study = make_study([*LEVELS, "softer"])
     write_inputs(tmp_path, study, levels=LEVELS | {"softer": 5.0})

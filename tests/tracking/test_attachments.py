@@ -125,6 +125,10 @@ def test_a_generator_of_another_training_or_none_is_left_out(tmp_path: Path) -> 
     write_json(tmp_path / "runs/cewl/seed-4/run.json", {"seed": 4, "key": "another"})
     assert not any(run.generator for run in recorded_runs("cewl", [4, 5], tmp_path / "reports"))
     shutil.rmtree(tmp_path / "runs")
+    record = tmp_path / "reports/strips/cewl.json"
+    assert recorded_runs("cewl", [4, 5], tmp_path / "reports")[0].strip
+    write_json(record, {**read_json(record), "epochs": []})  # the run kept no generator
+    assert not recorded_runs("cewl", [4, 5], tmp_path / "reports")[0].strip
     save(tmp_path, "strips/cewl.json", "no strip")
     (first, _) = recorded_runs("cewl", [4, 5], tmp_path / "reports")
     assert (first.generator, first.strip) == (None, None)
